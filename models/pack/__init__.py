@@ -1,0 +1,1 @@
+"""Brings the default model pack: see ../fetch.py."""
