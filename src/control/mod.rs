@@ -1,0 +1,1 @@
+//! What the machine is, how it does, and what follows.

@@ -1,0 +1,115 @@
+//! What the user can set, as plain values. Names and ranges are those of the element's properties.
+
+/// Which faces are swapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Select {
+    /// The largest; it stays chosen until another is 1.3 times larger for half a second.
+    #[default]
+    Largest,
+    All,
+    LeftMost,
+    RightMost,
+    Top,
+    Bottom,
+    Centre,
+}
+
+/// What is shown where a tracked face is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnLost {
+    Pass,
+    #[default]
+    Hold,
+    Blur,
+    Black,
+}
+
+/// Whose mouth interior or eyeballs show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Owner {
+    Source,
+    #[default]
+    Target,
+}
+
+/// How the source's colour follows the target's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ColourMatch {
+    None,
+    /// One gain a channel for the whole face.
+    Mean,
+    /// The mean, and the target's low-frequency light.
+    #[default]
+    Light,
+}
+
+/// Detector resolution preset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Quality {
+    Performance,
+    #[default]
+    Balanced,
+    Quality,
+}
+
+impl Quality {
+    /// Long side of the detector's input in pixels.
+    pub const fn detector_long_side(self) -> usize {
+        match self {
+            Quality::Performance => 320,
+            Quality::Balanced => 480,
+            Quality::Quality => 640,
+        }
+    }
+}
+
+/// Settings that may change between two frames.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Params {
+    pub quality: Quality,
+    pub select: Select,
+    /// 1–64.
+    pub max_faces: usize,
+    /// Detector score, 0–1.
+    pub detection_threshold: f32,
+    /// Frames between detections for newcomers while a track lives, 1–300.
+    pub detection_interval: u32,
+    /// 0–1; at 0 the frame is not touched.
+    pub opacity: f32,
+    /// One-Euro smoothing of the landmarks, 0 (none) – 1.
+    pub smoothing: f32,
+    /// Feather of the mask's rim, 0–1 (0.3 = 3 % of the face's width).
+    pub mask_blur: f32,
+    /// Top, right, bottom, left, in % of the face box, 0–100: how far the mask's edge moves inward.
+    pub mask_padding: [f32; 4],
+    pub mouth: Owner,
+    pub eyes: Owner,
+    pub colour_match: ColourMatch,
+    pub on_lost: OnLost,
+    /// Draw the synthetic-media label on frames whose pixels were changed.
+    pub label: bool,
+    /// Take results of background detection at a fixed frame distance, waiting if need be.
+    pub deterministic: bool,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Params {
+            quality: Quality::default(),
+            select: Select::default(),
+            max_faces: 8,
+            detection_threshold: 0.5,
+            detection_interval: 10,
+            opacity: 1.0,
+            smoothing: 0.5,
+            mask_blur: 0.3,
+            mask_padding: [0.0; 4],
+            mouth: Owner::Target,
+            eyes: Owner::Target,
+            colour_match: ColourMatch::Light,
+            on_lost: OnLost::Hold,
+            label: false,
+            deterministic: true,
+        }
+    }
+}

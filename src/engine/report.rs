@@ -1,0 +1,54 @@
+//! What the engine did to one frame.
+
+use std::time::Duration;
+
+use super::geometry::{Point, Rect};
+
+/// What happened to a tracked face on this frame, when something changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaceEvent {
+    Found,
+    Lost,
+    /// The last swap is carried or the region is covered, since the face is not seen.
+    Held,
+    Recovered,
+}
+
+/// One face of a frame.
+#[derive(Debug, Clone)]
+pub struct FaceReport {
+    /// Stable while the track lives; never used again in this engine.
+    pub track: u64,
+    /// Bounding box of the landmarks in frame pixels.
+    pub rect: Rect,
+    /// Presence, 0–1.
+    pub score: f32,
+    /// 468 landmarks in frame pixels; empty when the face is held.
+    pub landmarks: Vec<Point>,
+    pub swapped: bool,
+    pub event: Option<FaceEvent>,
+}
+
+/// Wall time of each stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    pub detect: Duration,
+    pub landmarks: Duration,
+    pub swap: Duration,
+    pub blend: Duration,
+}
+
+/// What [`Engine::process`](super::Engine::process) did. Reused from frame to frame.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub faces: Vec<FaceReport>,
+    pub times: StageTimes,
+    /// Faces swapped afresh on this frame.
+    pub swapped: usize,
+    /// Faces shown held, blurred or black.
+    pub held: usize,
+    /// Whether a pixel may differ from the input.
+    pub altered: bool,
+    /// Boxes that were altered, in frame pixels.
+    pub regions: Vec<Rect>,
+}

@@ -1,0 +1,23 @@
+//! GStreamer plugin with one element, `faceswap`, that replaces faces in live and recorded video
+//! in real time. The engine underneath is usable without GStreamer: see [`engine`].
+
+pub mod control;
+pub mod element;
+pub mod engine;
+pub mod models;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    element::register(plugin)
+}
+
+gst::plugin_define!(
+    faceswap,
+    env!("CARGO_PKG_DESCRIPTION"),
+    plugin_init,
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+    "MIT/X11",
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_NAME"),
+    "https://crates.io/crates/gst-plugin-faceswap",
+    env!("BUILD_REL_DATE")
+);
