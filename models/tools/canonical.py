@@ -53,7 +53,7 @@ def procrustes(p, q):
 def mirror_map():
     """The mesh's left-right symmetry, walked from triangle to triangle from the forehead's rim."""
     text = (MODELS / "face_mesh_topology.txt").read_text()
-    rows = text.split("[triangles]")[1].split("[")[0].split("\n")
+    rows = text.split("\n[triangles]\n")[1].split("[")[0].split("\n")
     triangles = [tuple(map(int, r.split())) for r in rows if r.strip()]
     beside = {}
     for t in triangles:
