@@ -146,6 +146,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--dir", default=HERE, help="where the pack goes (default: beside this script)")
     folder = os.path.abspath(parser.parse_args().dir)
+    if sys.version_info < (3, 9):
+        sys.exit(f"models: {sys.executable} is Python {sys.version.split()[0]}; 3.9 or newer is needed.")
     try:
         os.makedirs(folder, exist_ok=True)
         bring(folder)

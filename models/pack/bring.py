@@ -92,6 +92,8 @@ class Bringer:
         return target
 
     def _archive(self, package):
+        if package.npm and not shutil.which("npm"):
+            raise Missing("npm is not installed (Debian: apt-get install npm; macOS: brew install node)")
         folder = self._place(package, "archive")
         for name in os.listdir(folder) if os.path.isdir(folder) else []:
             if sha256(os.path.join(folder, name)) == package.archive_sha256:
@@ -115,28 +117,39 @@ class Bringer:
         self._run(command + [f"{package.name}=={package.version}"], f"pip could not download {package}")
 
     def _npm(self, package, folder):
-        if not shutil.which("npm"):
-            raise Missing("npm is not installed (Debian: apt-get install npm; macOS: brew install node)")
-        command = ["npm", "pack", "--silent", "--ignore-scripts", f"{package.name}@{package.version}"]
+        command = ["npm", "pack", "--loglevel=error", "--ignore-scripts", f"{package.name}@{package.version}"]
         self._run(command, f"npm could not download {package}", Missing, cwd=folder)
 
     def make_venv(self):
-        if os.path.exists(os.path.join(self.venv, "ready")):
-            return
-        say(f"making a Python environment for the conversion tools ({os.path.relpath(self.venv)})")
+        stamp = os.path.join(self.venv, "python.txt")
+        maker = f"{sys.executable} {sys.version}"
+        if os.path.exists(self.python) and os.path.exists(stamp):
+            with open(stamp) as file:
+                if file.read() == maker:
+                    return
+        say(f"making a Python environment for pip and the conversion tools ({os.path.relpath(self.venv)})")
         shutil.rmtree(self.venv, ignore_errors=True)
-        self._run(
-            [sys.executable, "-m", "venv", self.venv],
-            "Python cannot make a virtual environment (Debian: apt-get install python3-venv)",
+        made = subprocess.run(
+            [sys.executable, "-m", "venv", self.venv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        open(os.path.join(self.venv, "ready"), "w").close()
+        if made.returncode:
+            raise Trouble(
+                f"{sys.executable} cannot make a virtual environment with pip in it. Debian: apt-get install"
+                " python3-venv. Its last words:\n    " + "\n    ".join(made.stdout.strip().splitlines()[-4:])
+            )
+        with open(stamp, "w") as file:
+            file.write(maker)
 
     def tools(self):
         """The environment's Python, with the conversion tools of the pinned versions in it."""
         self.make_venv()
         stamp = os.path.join(self.venv, "tools.txt")
         wanted = "\n".join(sources.TOOLS)
-        if not os.path.exists(stamp) or open(stamp).read() != wanted:
+        present = None
+        if os.path.exists(stamp):
+            with open(stamp) as file:
+                present = file.read()
+        if present != wanted:
             say("installing the conversion tools: " + ", ".join(sources.TOOLS))
             command = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             self._run(
@@ -150,4 +163,4 @@ class Bringer:
         result = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if result.returncode:
             lines = [line for line in result.stdout.strip().splitlines() if line.strip()]
-            raise error(f"{failure}. Its last words:\n    " + "\n    ".join(lines[-4:]))
+            raise error(f"{failure}; is the registry reachable? Its last words:\n    " + "\n    ".join(lines[-4:]))

@@ -128,6 +128,10 @@ elif sys.version_info >= (3, 10):
     TOOLS = ("numpy==2.2.6", "onnx==1.23.2", "onnxruntime==1.23.2", "ai-edge-litert==2.3.0", "pillow==12.3.0")
 else:
     TOOLS = ("numpy==2.0.2", "onnx==1.19.1", "onnxruntime==1.19.2", "ai-edge-litert==2.0.3", "pillow==11.3.0")
+if sys.platform == "darwin" and platform.machine() == "x86_64":  # the last with wheels for Intel Macs
+    _LAST = {"onnxruntime": "onnxruntime==1.23.2", "ai-edge-litert": "ai-edge-litert==1.0.1"}
+    if sys.version_info >= (3, 10):
+        TOOLS = tuple(_LAST.get(tool.split("==")[0], tool) for tool in TOOLS)
 TOOLS += ("tflite==2.18.0",)
 
 
