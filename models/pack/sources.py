@@ -99,8 +99,8 @@ MODELS = (
         "palm_detection",
         Member(
             _MEDIAPIPE,
-            "mediapipe/modules/palm_detection/palm_detection_full.tflite",
-            "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
+            "mediapipe/modules/palm_detection/palm_detection_lite.tflite",
+            "e9a4aaddf90dda56a87235303cf00e4c2d3fb28725f68fd88772997dac905c18",
         ),
     ),
     Model(
