@@ -1,0 +1,259 @@
+//! Model cards: what a model is for, what goes in, what comes out and how to read it.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
+
+use serde::Deserialize;
+
+use super::ModelError;
+
+/// What a model does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Detector,
+    Landmarker,
+    Recognizer,
+    Swapper,
+    Occluder,
+    Parser,
+    Enhancer,
+    PalmDetector,
+    HandLandmarker,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Detector => "detector",
+            Role::Landmarker => "landmarker",
+            Role::Recognizer => "recognizer",
+            Role::Swapper => "swapper",
+            Role::Occluder => "occluder",
+            Role::Parser => "parser",
+            Role::Enhancer => "enhancer",
+            Role::PalmDetector => "palm detector",
+            Role::HandLandmarker => "hand landmarker",
+        })
+    }
+}
+
+/// A card as its TOML file has it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Card {
+    pub name: String,
+    pub role: Role,
+    /// Which arithmetic turns the outputs into results, such as `centerface`.
+    pub family: String,
+    /// The file's usual name.
+    pub file: String,
+    /// Of known files, in lower-case hexadecimal. Empty where none is known.
+    #[serde(default)]
+    pub sha256: Vec<String>,
+    pub licence: String,
+    /// What else the user should know about the licence.
+    pub note: Option<String>,
+    #[serde(default)]
+    pub origin: String,
+    /// Alignment template of the crop that goes in, such as `arcface_112_v2`.
+    pub template: Option<String>,
+    /// Recognizers: 1 − cosine above which two faces are two people, 0–2.
+    pub distance: Option<f32>,
+    #[serde(rename = "input")]
+    pub inputs: Vec<Tensor>,
+    #[serde(rename = "output")]
+    pub outputs: Vec<Tensor>,
+    #[serde(default)]
+    pub preprocess: Preprocess,
+    #[serde(default)]
+    pub decode: Decode,
+}
+
+/// One input or output of a graph.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Tensor {
+    /// `?` stands for any name: the tensor is then told by its position.
+    pub name: String,
+    pub shape: Vec<Dim>,
+    #[serde(rename = "type", default = "float32")]
+    pub kind: String,
+}
+
+fn float32() -> String {
+    "float32".into()
+}
+
+/// One dimension of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Dim {
+    Fixed(i64),
+    Free(String),
+}
+
+/// How pixels become the input: `(x − mean) / std` with x in 0–255.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Preprocess {
+    pub layout: Layout,
+    pub channels: Channels,
+    /// In the order of `channels`.
+    pub mean: PerChannel,
+    pub std: PerChannel,
+    /// Side of a square input in pixels, where it is fixed.
+    pub size: Option<u32>,
+    /// What width and height must be multiples of, where they are free.
+    pub multiple_of: Option<u32>,
+    /// Side of the square crop over the longer side of the face's box.
+    pub crop: Option<f32>,
+}
+
+impl Default for Preprocess {
+    fn default() -> Self {
+        Preprocess {
+            layout: Layout::Nchw,
+            channels: Channels::Rgb,
+            mean: PerChannel::Same(0.0),
+            std: PerChannel::Same(1.0),
+            size: None,
+            multiple_of: None,
+            crop: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    Nchw,
+    Nhwc,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channels {
+    Rgb,
+    Bgr,
+}
+
+/// One number for all channels, or one each.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum PerChannel {
+    Same(f32),
+    Each([f32; 3]),
+}
+
+impl PerChannel {
+    pub fn values(self) -> [f32; 3] {
+        match self {
+            PerChannel::Same(v) => [v; 3],
+            PerChannel::Each(v) => v,
+        }
+    }
+}
+
+/// Numbers that the decoder of a family needs.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Decode {
+    /// Score at which a candidate counts, 0–1 (a logit where the card says so).
+    pub score_threshold: Option<f32>,
+    /// Overlap (intersection over union) above which the weaker box goes, 0–1.
+    pub nms_threshold: Option<f32>,
+    /// Input pixels a cell of each output map, finest first.
+    pub strides: Vec<u32>,
+    /// Anchors a cell, by stride.
+    pub anchors: Vec<u32>,
+    /// Side of the canvas over that of the picture, for detectors that miss close-ups.
+    pub padding: Option<f32>,
+    /// Points a face.
+    pub landmarks: Option<u32>,
+}
+
+impl Card {
+    /// `path` only names the card in the error.
+    ///
+    /// # Errors
+    /// Not TOML, a field missing or of the wrong type, a normalisation that divides by zero.
+    pub fn parse(text: &str, path: &Path) -> Result<Card, ModelError> {
+        let error = |reason: String| ModelError::Card { path: path.into(), reason };
+        let card: Card = toml::from_str(text).map_err(|e| error(e.to_string().trim().replace('\n', " ")))?;
+        let (mean, std) = (card.preprocess.mean.values(), card.preprocess.std.values());
+        if mean.iter().any(|v| !v.is_finite()) || std.iter().any(|v| !v.is_finite() || *v == 0.0) {
+            return Err(error("preprocess: mean must be finite, std finite and not 0".into()));
+        }
+        Ok(card)
+    }
+
+    /// The card for `file` that its user wrote: the same name ending in `.toml`, if there is one.
+    ///
+    /// # Errors
+    /// The card is there and cannot be read or parsed.
+    pub fn beside(file: &Path) -> Result<Option<Arc<Card>>, ModelError> {
+        let path = file.with_extension("toml");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Card::parse(&text, &path).map(|card| Some(Arc::new(card))),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(ModelError::Card { path, reason: e.to_string() }),
+        }
+    }
+
+    /// The built-in card for a file name.
+    pub fn by_file_name(name: &str) -> Option<Arc<Card>> {
+        BUILT_IN.iter().find(|card| card.file == name).cloned()
+    }
+
+    /// The cards that come with the plugin.
+    pub fn built_in() -> &'static [Arc<Card>] {
+        &BUILT_IN
+    }
+}
+
+macro_rules! cards {
+    ($($file:literal),* $(,)?) => {
+        [$(($file, include_str!(concat!("../../models/", $file)))),*]
+    };
+}
+
+const TEXTS: [(&str, &str); 8] = cards![
+    "centerface.toml",
+    "face_mesh.toml",
+    "mobilefacenet.toml",
+    "palm_detection.toml",
+    "hand_landmark.toml",
+    "scrfd.toml",
+    "scrfd_10g.toml",
+    "yunet.toml",
+];
+
+static BUILT_IN: LazyLock<Vec<Arc<Card>>> = LazyLock::new(|| {
+    TEXTS.iter().filter_map(|(file, text)| Card::parse(text, Path::new(file)).ok()).map(Arc::new).collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_card_parses() {
+        for (file, text) in TEXTS {
+            if let Err(e) = Card::parse(text, Path::new(file)) {
+                panic!("{e}");
+            }
+        }
+    }
+
+    #[test]
+    fn bad_cards_say_what_is_wrong() {
+        let path = Path::new("x/card.toml");
+        let missing = Card::parse("name = 'a'", path).unwrap_err().to_string();
+        assert!(missing.contains("x/card.toml") && missing.contains("missing field"), "{missing}");
+        let text = TEXTS[0].1.replace("[preprocess]", "[preprocess]\nstd = 0.0\n#");
+        let zero = Card::parse(&text, path).unwrap_err().to_string();
+        assert!(zero.contains("std") || zero.contains("duplicate"), "{zero}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Why a model or the runtime cannot be used. Each says what was wrong, with the path, and what to
+//! do about it.
+
+use std::{fmt::Write, path::PathBuf};
+
+use super::card::Role;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    #[error(
+        "{role} model {file} not found in {}; run `make models` to fetch the default models, or name their folder with model-dir or GST_FACESWAP_MODEL_DIR",
+        list(looked_in)
+    )]
+    Missing { role: Role, file: String, looked_in: Vec<PathBuf> },
+    #[error("{role} model {}: no such file; check the path", path.display())]
+    NoSuchFile { role: Role, path: PathBuf },
+    #[error("model {}: cannot be read: {reason}", path.display())]
+    Unreadable { path: PathBuf, reason: String },
+    #[error("model {}: not a usable ONNX model, perhaps truncated; fetch it again (`make models` for the default ones): {reason}", path.display())]
+    Invalid { path: PathBuf, reason: String },
+    #[error("model {}: does not fit its card `{card}`: {}", path.display(), differences.join("; "))]
+    Mismatch { path: PathBuf, card: String, differences: Vec<String> },
+    #[error("model {}: no card of a {role} fits it: its {found}; put a card beside it, named {}", path.display(), path.with_extension("toml").display())]
+    Unknown { role: Role, path: PathBuf, found: String },
+    #[error("model {}: card `{card}` says family `{family}`, which is no {role} this plugin can read", path.display())]
+    Unsupported { role: Role, path: PathBuf, card: String, family: String },
+    #[error("model card {}: {reason}", path.display())]
+    Card { path: PathBuf, reason: String },
+    #[error("ONNX Runtime not found: {}: {reason}; run `make models` to fetch it, or name the library with ORT_DYLIB_PATH", path.display())]
+    RuntimeMissing { path: PathBuf, reason: String },
+    #[error("ONNX Runtime {}: version {version} is too old, {needed} at least is needed; run `make models` to fetch one, or name a newer library with ORT_DYLIB_PATH", path.display())]
+    RuntimeTooOld { path: PathBuf, version: String, needed: String },
+    #[error("ONNX Runtime {}: cannot be used: {reason}; run `make models` to fetch it again, or name another library with ORT_DYLIB_PATH", path.display())]
+    RuntimeBroken { path: PathBuf, reason: String },
+    #[error("model {}: run failed: {reason}", path.display())]
+    Run { path: PathBuf, reason: String },
+}
+
+fn list(folders: &[PathBuf]) -> String {
+    let mut text = String::new();
+    for (i, folder) in folders.iter().enumerate() {
+        let _ = write!(text, "{}{}", if i > 0 { ", " } else { "" }, folder.display());
+    }
+    if text.is_empty() { "no folder at all".into() } else { text }
+}

@@ -1,0 +1,135 @@
+//! Where models are looked for, and the files of the default pack.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{Card, ModelError, Role};
+
+const DETECTOR: &str = "centerface.onnx";
+const LANDMARKER: &str = "face_mesh.onnx";
+
+/// What the user chose; `None` means the default. Order of folders: `model_dir`,
+/// `GST_FACESWAP_MODEL_DIR`, the user's data folder, the build's own `models/`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    pub model_dir: Option<PathBuf>,
+    pub detector_file: Option<PathBuf>,
+    pub landmarker_file: Option<PathBuf>,
+}
+
+impl Search {
+    /// The folders in the order in which they are looked at; each file comes from the first that
+    /// has it.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let mut folders = Vec::with_capacity(4);
+        folders.extend(self.model_dir.clone());
+        folders.extend(env_path("GST_FACESWAP_MODEL_DIR"));
+        folders.extend(data_folder().map(|folder| folder.join("gst-faceswap").join("models")));
+        folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
+        folders
+    }
+
+    /// The ONNX Runtime library to load: `ORT_DYLIB_PATH`, else the first beside the models.
+    /// `None` leaves it to the system's loader.
+    pub fn runtime(&self) -> Option<PathBuf> {
+        let beside =
+            || self.folders().into_iter().map(|f| f.join(super::runtime::LIBRARY)).find(|p| p.is_file());
+        env_path("ORT_DYLIB_PATH").or_else(beside)
+    }
+
+    /// A model of the default pack, by file name.
+    ///
+    /// # Errors
+    /// [`ModelError::Missing`] with every folder looked at; what [`Search::at`] says.
+    pub fn named(&self, role: Role, file: &str) -> Result<Model, ModelError> {
+        let folders = self.folders();
+        match folders.iter().map(|folder| folder.join(file)).find(|path| path.is_file()) {
+            Some(path) => self.at(role, &path),
+            None => Err(ModelError::Missing { role, file: file.into(), looked_in: folders }),
+        }
+    }
+
+    /// A model of the user's. Its card is the one beside it, else one of the same name in the
+    /// folders, else the built-in one for the file's name, else told when the model is loaded.
+    ///
+    /// # Errors
+    /// No such file; a card that cannot be parsed or is for another role.
+    pub fn at(&self, role: Role, path: &Path) -> Result<Model, ModelError> {
+        if !path.is_file() {
+            return Err(ModelError::NoSuchFile { role, path: path.into() });
+        }
+        let card = self.card(path)?;
+        if let Some(card) = card.as_ref().filter(|card| card.role != role) {
+            let differences = vec![format!("it is a {}, and a {role} is wanted here", card.role)];
+            return Err(ModelError::Mismatch { path: path.into(), card: card.name.clone(), differences });
+        }
+        Ok(Model { path: path.into(), role, card, runtime: self.runtime() })
+    }
+
+    fn card(&self, path: &Path) -> Result<Option<Arc<Card>>, ModelError> {
+        if let Some(card) = Card::beside(path)? {
+            return Ok(Some(card));
+        }
+        let Some(name) = path.file_name() else { return Ok(None) };
+        for folder in self.folders() {
+            if let Some(card) = Card::beside(&folder.join(name))? {
+                return Ok(Some(card));
+            }
+        }
+        Ok(name.to_str().and_then(Card::by_file_name))
+    }
+}
+
+/// A model file that exists, not yet loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    pub path: PathBuf,
+    pub role: Role,
+    /// `None` where neither a file nor the name tells; loading then goes by SHA-256 and by the
+    /// graph's inputs and outputs.
+    pub card: Option<Arc<Card>>,
+    /// The ONNX Runtime to run it with, see [`Search::runtime`].
+    pub runtime: Option<PathBuf>,
+}
+
+/// The default pack, found but not yet loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pack {
+    pub detector: Model,
+    pub landmarker: Model,
+}
+
+impl Pack {
+    /// Looks for files only: no ONNX Runtime call, no weight is read.
+    ///
+    /// # Errors
+    /// Says which file is missing, where it was looked for, and names `make models`.
+    pub fn find(search: &Search) -> Result<Pack, ModelError> {
+        let find = |role, chosen: &Option<PathBuf>, default| match chosen {
+            Some(path) => search.at(role, path),
+            None => search.named(role, default),
+        };
+        Ok(Pack {
+            detector: find(Role::Detector, &search.detector_file, DETECTOR)?,
+            landmarker: find(Role::Landmarker, &search.landmarker_file, LANDMARKER)?,
+        })
+    }
+}
+
+fn env_path(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+#[cfg(target_os = "macos")]
+fn data_folder() -> Option<PathBuf> {
+    Some(env_path("HOME")?.join("Library").join("Application Support"))
+}
+
+#[cfg(not(target_os = "macos"))]
+fn data_folder() -> Option<PathBuf> {
+    let xdg = env_path("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    xdg.or_else(|| Some(env_path("HOME")?.join(".local").join("share")))
+}

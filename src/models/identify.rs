@@ -1,0 +1,55 @@
+//! Which card a file belongs to when neither a card beside it nor its name tells.
+
+use std::{fmt::Write, fs::File, io::Read, path::Path, sync::Arc};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    Card, Model, ModelError, Role,
+    graph::{Places, Port, compare},
+};
+
+/// SHA-256 of a file in lower-case hexadecimal. Reads all of it.
+///
+/// # Errors
+/// [`ModelError::Unreadable`].
+pub fn sha256(path: &Path) -> Result<String, ModelError> {
+    let unreadable = |e: std::io::Error| ModelError::Unreadable { path: path.into(), reason: e.to_string() };
+    let mut file = File::open(path).map_err(unreadable)?;
+    let (mut hash, mut block) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut block).map_err(unreadable)? {
+            0 => break,
+            n => hash.update(&block[..n]),
+        }
+    }
+    let mut text = String::with_capacity(64);
+    for byte in hash.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
+}
+
+pub(super) fn by_sha256(path: &Path, role: Role) -> Result<Option<Arc<Card>>, ModelError> {
+    let known = || Card::built_in().iter().filter(move |card| card.role == role && !card.sha256.is_empty());
+    if known().next().is_none() {
+        return Ok(None);
+    }
+    let digest = sha256(path)?;
+    let found = known().find(|card| card.sha256.contains(&digest)).cloned();
+    Ok(found)
+}
+
+pub(super) fn by_graph(
+    model: &Model,
+    inputs: &[Port],
+    outputs: &[Port],
+) -> Result<(Arc<Card>, Places), ModelError> {
+    let cards = Card::built_in().iter().filter(|card| card.role == model.role);
+    let fitting = cards.filter_map(|card| Some((card.clone(), compare(card, inputs, outputs).ok()?))).next();
+    fitting.ok_or_else(|| {
+        let text = |ports: &[Port]| ports.iter().map(Port::to_string).collect::<Vec<_>>().join(", ");
+        let found = format!("inputs are {}, its outputs {}", text(inputs), text(outputs));
+        ModelError::Unknown { role: model.role, path: model.path.clone(), found }
+    })
+}
