@@ -50,34 +50,18 @@ def procrustes(p, q):
     return pc @ (u @ sign @ vt) * ((d * np.diag(sign)).sum() / (pc**2).sum())
 
 
-def mirror_map():
-    """The mesh's left-right symmetry, walked from triangle to triangle from the forehead's rim."""
-    text = (MODELS / "face_mesh_topology.txt").read_text()
-    rows = text.split("\n[triangles]\n")[1].split("[")[0].split("\n")
-    triangles = [tuple(map(int, r.split())) for r in rows if r.strip()]
-    beside = {}
-    for t in triangles:
-        for k in range(3):
-            beside.setdefault(frozenset((t[k], t[k - 1])), []).append(frozenset(t))
-    mirror, todo, seen = {10: 10, 338: 109}, [((10, 338), beside[frozenset((10, 338))][0], beside[frozenset((10, 109))][0])], set()
-    while todo:
-        (a, b), t, u = todo.pop()
-        if t in seen:
-            continue
-        seen.add(t)
-        (c,), (d,) = t - {a, b}, u - {mirror[a], mirror[b]}
-        assert mirror.setdefault(c, d) == d, "the mesh is not symmetric"
-        for p, q in ((a, c), (b, c)):
-            t2 = [x for x in beside[frozenset((p, q))] if x != t]
-            u2 = [x for x in beside[frozenset((mirror[p], mirror[q]))] if x != u]
-            if t2 and u2:
-                todo.append(((p, q), t2[0], u2[0]))
-    assert len(mirror) == 468 and all(mirror[mirror[i]] == i for i in range(468))
-    return [mirror[i] for i in range(468)]
+def pair(mean, flipped):
+    """The vertex nearest to each mirrored one, closest pairs first, each vertex used once."""
+    distance = ((mean[:, None] - flipped[None]) ** 2).sum(2)
+    mirror = np.full(len(mean), -1)
+    for at in np.argsort(distance, None):
+        i, j = np.unravel_index(at, distance.shape)
+        if mirror[i] < 0 and mirror[j] < 0:
+            mirror[i], mirror[j] = j, i
+    return mirror
 
 
 def main():
-    mirror = mirror_map()
     detector = ort.InferenceSession(MODELS / "centerface.onnx")
     landmarker = ort.InferenceSession(MODELS / "face_mesh.onnx")
     meshes = []
@@ -96,7 +80,20 @@ def main():
     assert len(meshes) >= 20, f"only {len(meshes)} faces found"
     unit = [(p - p.mean(0)) / np.ptp(p[:, 0]) for p in meshes]
     flip = np.array([-1, 1, 1])
-    mean = np.mean(unit, 0)
+    mean = unit[0]
+    for _ in range(10):
+        mean = np.mean([procrustes(u, mean) for u in unit], 0)
+    across = mean[[263, 362]].mean(0) - mean[[33, 133]].mean(0)
+    down = mean[152] - mean[10]
+    x = across / np.linalg.norm(across)
+    y = down - x * (down @ x)
+    y /= np.linalg.norm(y)
+    mean = mean @ np.stack([x, y, np.cross(x, y)], 1)
+    for _ in range(20):
+        mean[:, 0] -= mean[[10, 152, 1, 168], 0].mean()
+        mirror = pair(mean, mean * flip)
+        mean = (mean + procrustes(mean[mirror] * flip, mean)) / 2
+        mean = procrustes(mean, (mean + mean[mirror] * flip) / 2)
     for _ in range(20):
         both = unit + [u[mirror] * flip for u in unit]
         mean = np.mean([procrustes(u, mean) for u in both], 0)
