@@ -6,7 +6,9 @@ use std::{
     process::Command,
 };
 
-use gstfaceswap::models::{Card, Model, ModelError, Pack, Role, Search, Session, sha256};
+use gstfaceswap::models::{
+    Card, LogLevel, Model, ModelError, Pack, Role, Search, Session, set_log_level, set_log_sink, sha256,
+};
 
 fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("models").join(name);
@@ -192,6 +194,10 @@ fn in_child(case: &str, runtime: Option<&Path>) -> String {
 #[ignore = "run by the others in a process of its own"]
 fn child() {
     let model = pack().detector;
+    if env::var("FACESWAP_CASE").as_deref() == Ok("log") {
+        set_log_sink(|level, message| println!("sink: {level:?} {message}"));
+        set_log_level(LogLevel::Verbose);
+    }
     match Session::load(&model, 1) {
         Ok(_) => println!("loaded"),
         Err(e) => println!("error: {e}"),
@@ -223,6 +229,13 @@ fn stand_in(name: &str, version: &str) -> PathBuf {
 #[test]
 fn the_runtime_beside_the_models_is_found() {
     assert!(in_child("plain", None).contains("loaded"));
+}
+
+#[test]
+fn the_runtime_logs_into_the_sink_and_nowhere_else() {
+    let text = in_child("log", None);
+    assert!(text.contains("sink: Verbose onnxruntime") && text.contains("loaded"), "{text}");
+    assert!(!in_child("plain", None).contains("onnxruntime"), "{text}");
 }
 
 #[test]

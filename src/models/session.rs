@@ -175,6 +175,11 @@ impl Session {
         Ok(())
     }
 
+    /// An error of this model's run, for those who read its outputs.
+    pub(crate) fn error(&self, reason: String) -> ModelError {
+        ModelError::Run { path: self.path.clone(), reason }
+    }
+
     /// Shape and elements of the card's output `index` after the last run; empty before the first,
     /// or where there is no such output.
     pub fn output(&self, index: usize) -> (&[i64], &[f32]) {
