@@ -51,4 +51,31 @@ pub struct Report {
     pub altered: bool,
     /// Boxes that were altered, in frame pixels.
     pub regions: Vec<Rect>,
+    /// Faces of earlier frames, kept for their memory.
+    spare: Vec<FaceReport>,
+}
+
+impl Report {
+    /// Empties the report; its memory stays.
+    pub(crate) fn clear(&mut self) {
+        self.spare.append(&mut self.faces);
+        self.regions.clear();
+        self.times = StageTimes::default();
+        (self.swapped, self.held, self.altered) = (0, 0, false);
+    }
+
+    pub(crate) fn push(
+        &mut self,
+        track: u64,
+        rect: Rect,
+        score: f32,
+        landmarks: impl Iterator<Item = Point>,
+        swapped: bool,
+        event: Option<FaceEvent>,
+    ) {
+        let mut points = self.spare.pop().map(|face| face.landmarks).unwrap_or_default();
+        points.clear();
+        points.extend(landmarks);
+        self.faces.push(FaceReport { track, rect, score, landmarks: points, swapped, event });
+    }
 }

@@ -1,0 +1,148 @@
+//! Reading single pixels in the frame's own components.
+
+use super::{
+    Frame, PixelFormat,
+    colour::{Colorimetry, Transform},
+};
+
+/// Reads pixels as the frame stores them, so that averages are taken before the one conversion to
+/// RGB. Coordinates must be inside the frame.
+pub(crate) trait Reader: Copy + Sync {
+    /// Y, Cb, Cr or R, G, B in 0–255.
+    fn components(&self, x: usize, y: usize) -> [u8; 3];
+    /// R, G, B in 0–255 (unclamped) of (averaged) components.
+    fn rgb(&self, components: [f32; 3]) -> [f32; 3];
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Planar420<'a> {
+    pub y: &'a [u8],
+    pub cb: &'a [u8],
+    pub cr: &'a [u8],
+    pub y_stride: usize,
+    pub c_stride: usize,
+    pub c_step: usize,
+    pub transform: Transform,
+}
+
+impl Reader for Planar420<'_> {
+    #[inline(always)]
+    fn components(&self, x: usize, y: usize) -> [u8; 3] {
+        let c = (y / 2) * self.c_stride + (x / 2) * self.c_step;
+        [self.y[y * self.y_stride + x], self.cb[c], self.cr[c]]
+    }
+
+    #[inline(always)]
+    fn rgb(&self, c: [f32; 3]) -> [f32; 3] {
+        self.transform.rgb(c[0], c[1], c[2])
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Packed422<'a> {
+    pub data: &'a [u8],
+    pub stride: usize,
+    /// Offset of the first luma sample in a pair: 1 for UYVY, 0 for YUY2.
+    pub luma: usize,
+    pub transform: Transform,
+}
+
+impl Reader for Packed422<'_> {
+    #[inline(always)]
+    fn components(&self, x: usize, y: usize) -> [u8; 3] {
+        let row = y * self.stride;
+        let pair = row + (x / 2) * 4;
+        let chroma = pair + 1 - self.luma;
+        [self.data[row + x * 2 + self.luma], self.data[chroma], self.data[chroma + 2]]
+    }
+
+    #[inline(always)]
+    fn rgb(&self, c: [f32; 3]) -> [f32; 3] {
+        self.transform.rgb(c[0], c[1], c[2])
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct PackedRgb<'a> {
+    pub data: &'a [u8],
+    pub stride: usize,
+    pub step: usize,
+    /// Offset of red; blue is at `2 − red`.
+    pub red: usize,
+}
+
+impl Reader for PackedRgb<'_> {
+    #[inline(always)]
+    fn components(&self, x: usize, y: usize) -> [u8; 3] {
+        let at = y * self.stride + x * self.step;
+        [self.data[at + self.red], self.data[at + 1], self.data[at + 2 - self.red]]
+    }
+
+    #[inline(always)]
+    fn rgb(&self, c: [f32; 3]) -> [f32; 3] {
+        c
+    }
+}
+
+/// Offset of red and bytes a pixel of an RGB format.
+pub(super) const fn rgb_layout(format: PixelFormat) -> (usize, usize) {
+    match format {
+        PixelFormat::Rgb => (0, 3),
+        PixelFormat::Bgr => (2, 3),
+        PixelFormat::Bgrx | PixelFormat::Bgra => (2, 4),
+        _ => (0, 4),
+    }
+}
+
+impl Frame<'_> {
+    pub(crate) fn planar420(&self) -> Planar420<'_> {
+        let (cb, cr, c_step): (&[u8], &[u8], usize) = match self.format {
+            PixelFormat::Nv12 => (self.planes[1], self.planes[1].get(1..).unwrap_or(&[]), 2),
+            _ => (self.planes[1], self.planes[2], 1),
+        };
+        Planar420 {
+            y: self.planes[0],
+            cb,
+            cr,
+            y_stride: self.strides[0],
+            c_stride: self.strides[1],
+            c_step,
+            transform: Colorimetry::transform(self.colorimetry),
+        }
+    }
+
+    pub(crate) fn packed422(&self) -> Packed422<'_> {
+        Packed422 {
+            data: self.planes[0],
+            stride: self.strides[0],
+            luma: usize::from(self.format == PixelFormat::Uyvy),
+            transform: Colorimetry::transform(self.colorimetry),
+        }
+    }
+
+    pub(crate) fn packed_rgb(&self) -> PackedRgb<'_> {
+        let (red, step) = rgb_layout(self.format);
+        PackedRgb { data: self.planes[0], stride: self.strides[0], step, red }
+    }
+}
+
+/// Evaluates an expression with a [`Reader`] of the frame's format, monomorphised for each family.
+macro_rules! with_reader {
+    ($frame:expr, $reader:ident => $body:expr) => {
+        match $frame.format() {
+            $crate::engine::PixelFormat::Nv12 | $crate::engine::PixelFormat::I420 => {
+                let $reader = $frame.planar420();
+                $body
+            }
+            $crate::engine::PixelFormat::Uyvy | $crate::engine::PixelFormat::Yuy2 => {
+                let $reader = $frame.packed422();
+                $body
+            }
+            _ => {
+                let $reader = $frame.packed_rgb();
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_reader;

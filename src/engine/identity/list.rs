@@ -1,0 +1,119 @@
+//! The `source` property: a list of files and folders.
+
+use std::path::{Path, PathBuf};
+
+use crate::engine::SourceError;
+
+const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"];
+/// Images taken from one folder.
+const MOST: usize = 256;
+
+/// Splits a list at its commas; `\,` is a comma in a name. Empty parts are left out, and a leading
+/// `file://` is taken off (with its percent escapes undone).
+pub fn split_list(list: &str) -> Vec<PathBuf> {
+    let mut parts = vec![String::new()];
+    let mut chars = list.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if chars.peek() == Some(&',') => {
+                chars.next();
+                if let Some(part) = parts.last_mut() {
+                    part.push(',');
+                }
+            }
+            ',' => parts.push(String::new()),
+            c => {
+                if let Some(part) = parts.last_mut() {
+                    part.push(c);
+                }
+            }
+        }
+    }
+    parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).map(path).collect()
+}
+
+fn path(text: &str) -> PathBuf {
+    let Some(rest) = text.strip_prefix("file://") else {
+        return PathBuf::from(text);
+    };
+    let rest = &rest[rest.find('/').unwrap_or(0)..];
+    let mut bytes = Vec::with_capacity(rest.len());
+    let mut left = rest.as_bytes();
+    while let [first, tail @ ..] = left {
+        let escaped = (*first == b'%')
+            .then(|| tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()))
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                left = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                left = tail;
+            }
+        }
+    }
+    PathBuf::from(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Replaces each folder by the images in it, by name. Only names are looked at.
+///
+/// # Errors
+/// A path that does not exist, a folder that cannot be read or holds no image.
+pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
+    let mut files = Vec::new();
+    for path in paths {
+        let unreadable = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => SourceError::Missing { path: path.clone() },
+            _ => SourceError::Unreadable { path: path.clone(), error },
+        };
+        if !path.metadata().map_err(unreadable)?.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let mut inside = Vec::new();
+        for entry in path.read_dir().map_err(unreadable)? {
+            let file = entry.map_err(unreadable)?.path();
+            if is_image(&file) && file.is_file() {
+                inside.push(file);
+            }
+        }
+        if inside.is_empty() {
+            return Err(SourceError::EmptyFolder { path: path.clone() });
+        }
+        inside.sort();
+        inside.truncate(MOST);
+        files.append(&mut inside);
+    }
+    Ok(files)
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(list: &str) -> Vec<String> {
+        split_list(list).iter().map(|p| p.display().to_string()).collect()
+    }
+
+    #[test]
+    fn commas_separate_unless_escaped() {
+        assert_eq!(strings("a.jpg"), ["a.jpg"]);
+        assert_eq!(strings("a.jpg, b c.png,,"), ["a.jpg", "b c.png"]);
+        assert_eq!(strings(r"Doe\, Jane.jpg,x\y.jpg"), ["Doe, Jane.jpg", r"x\y.jpg"]);
+        assert!(strings("").is_empty());
+    }
+
+    #[test]
+    fn file_uris_are_paths() {
+        assert_eq!(strings("file:///home/a%20b/%C3%A9.jpg"), ["/home/a b/é.jpg"]);
+        assert_eq!(strings("file:///a%zz%2"), ["/a%zz%2"]);
+    }
+}

@@ -1,0 +1,211 @@
+//! A prepared source: the face's pixels, its mesh on them, and its light.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use image::RgbImage;
+
+use super::decode::decode;
+use crate::{
+    engine::{
+        EngineError, SourceError,
+        detect::{Canvas, Detection, Detector},
+        frame::{self, Colorimetry, Frame, PixelFormat},
+        geometry::Rect,
+        landmarks::{CropBox, Landmarker, bounds},
+        swap::mesh::{
+            light,
+            texture::Texture,
+            topology::{Mesh, VERTICES, topology},
+        },
+    },
+    models::{ModelError, Pack},
+};
+
+/// Detector's long sides tried in turn: the usual one, one for close-ups, one for small faces.
+const LONG_SIDES: [usize; 3] = [640, 320, 1280];
+const THRESHOLD: f32 = 0.5;
+/// Landmark passes: each crop comes from the mesh before it.
+const PASSES: usize = 4;
+/// The texture reaches this far beyond the face's box, in its sides.
+const MARGIN: f32 = 0.25;
+/// Longest side of a texture in pixels; larger photos are scaled down to it.
+const MAX_TEXTURE: f32 = 2048.0;
+/// A narrower face than this is worth a warning.
+const SMALL: f32 = 80.0;
+/// How far the oval moves inward, so that background and hair stay out: on the rim and one ring in.
+const INSET: [f32; 2] = [0.06, 0.03];
+
+/// One photo of the person put in.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub texture: Texture,
+    /// Texture pixels of every vertex, the oval pulled inward.
+    pub uv: Box<[[f32; 2]; VERTICES]>,
+    pub colours: Box<light::Colours>,
+}
+
+/// A prepared source. Cheap to share; made by [`SourceLoader::load`].
+#[derive(Debug)]
+pub struct Source {
+    views: Vec<View>,
+}
+
+impl Source {
+    /// The view for drawing.
+    pub(crate) fn view(&self) -> &View {
+        &self.views[0]
+    }
+}
+
+/// What is worth telling the user about a source that was accepted all the same.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceWarning {
+    #[error("source image {}: shows {faces} faces, the largest is used", path.display())]
+    SeveralFaces { path: PathBuf, faces: usize },
+    #[error("source image {}: the face is only {pixels} pixels wide, a larger one looks sharper", path.display())]
+    SmallFace { path: PathBuf, pixels: u32 },
+    #[error("{0}; it is left out")]
+    LeftOut(String),
+}
+
+/// Loads source images. Holds its own inference sessions, so it may live on a worker thread.
+#[derive(Debug)]
+pub struct SourceLoader {
+    detector: Detector,
+    landmarker: Landmarker,
+}
+
+impl SourceLoader {
+    /// Loads the models, tens of milliseconds.
+    ///
+    /// # Errors
+    /// A model or ONNX Runtime that cannot be loaded.
+    pub fn new(pack: &Pack) -> Result<Self, EngineError> {
+        light::prepare();
+        Ok(SourceLoader {
+            detector: Detector::load(&pack.detector)?,
+            landmarker: Landmarker::load(&pack.landmarker, 1)?,
+        })
+    }
+
+    /// Decodes, finds the face and prepares it. `paths` are files or folders of one person's
+    /// photos, see [`expand`](super::expand). The mesh engine draws the first that shows a face.
+    ///
+    /// # Errors
+    /// The first file's error, when no file is usable.
+    pub fn load(&mut self, paths: &[PathBuf]) -> Result<(Arc<Source>, Vec<SourceWarning>), SourceError> {
+        let (mut warnings, mut first_error) = (Vec::new(), None);
+        for path in super::expand(paths)? {
+            match self.view(&path, &mut warnings) {
+                Ok(view) => {
+                    warnings.extend(first_error.map(|e: SourceError| SourceWarning::LeftOut(e.to_string())));
+                    return Ok((Arc::new(Source { views: vec![view] }), warnings));
+                }
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        Err(first_error.unwrap_or_else(|| SourceError::Missing { path: PathBuf::new() }))
+    }
+
+    fn view(&mut self, path: &Path, warnings: &mut Vec<SourceWarning>) -> Result<View, SourceError> {
+        let mut image = decode(path)?;
+        let model = |error: ModelError| SourceError::Model { path: path.to_path_buf(), error };
+        let (mesh, faces) = self.find(&mut image).map_err(model)?;
+        let Some(mesh) = mesh else {
+            return Err(SourceError::NoFace { path: path.to_path_buf() });
+        };
+        if faces > 1 {
+            warnings.push(SourceWarning::SeveralFaces { path: path.to_path_buf(), faces });
+        }
+        let width = bounds(&mesh).width;
+        if width < SMALL {
+            warnings.push(SourceWarning::SmallFace { path: path.to_path_buf(), pixels: width as u32 });
+        }
+        Ok(prepare(&image, &mesh))
+    }
+
+    /// The mesh of the largest face, and how many faces there are.
+    fn find(&mut self, image: &mut RgbImage) -> Result<(Option<Box<Mesh>>, usize), ModelError> {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let data: &mut [u8] = image;
+        let planes = [data, &mut [][..], &mut [][..]];
+        let strides = [width * 3, 0, 0];
+        let frame = Frame::new(PixelFormat::Rgb, width, height, planes, strides, Colorimetry::default());
+        let Ok(frame) = frame else {
+            return Ok((None, 0));
+        };
+        let mut detections: Vec<Detection> = Vec::new();
+        for long_side in LONG_SIDES {
+            let mut canvas = Canvas::layout(width, height, long_side);
+            frame::to_canvas(&frame, &mut canvas);
+            self.detector.detect(&canvas, THRESHOLD, &mut detections)?;
+            detections.sort_by(|a, b| b.rect.area().total_cmp(&a.rect.area()));
+            for d in &detections {
+                if let Some(mesh) = self.mesh(&frame, d)? {
+                    return Ok((Some(mesh), detections.len()));
+                }
+            }
+        }
+        Ok((None, 0))
+    }
+
+    fn mesh(&self, frame: &Frame<'_>, d: &Detection) -> Result<Option<Box<Mesh>>, ModelError> {
+        let mut mesh = Box::new([[0.0; 3]; VERTICES]);
+        let mut crop = CropBox::of_detection(d.rect, d.points[0], d.points[1]);
+        for _ in 0..PASSES {
+            if self.landmarker.run(frame, crop, &mut mesh)? < 0.0 {
+                return Ok(None);
+            }
+            crop = CropBox::of_mesh(&mesh);
+        }
+        Ok(Some(mesh))
+    }
+}
+
+/// Cuts the face out of the photo and places the mesh on the cut.
+fn prepare(image: &RgbImage, mesh: &Mesh) -> View {
+    let face = bounds(mesh);
+    let (mx, my) = (MARGIN * face.width, MARGIN * face.height);
+    let wanted = Rect::new(face.x - mx, face.y - my, face.width + 2.0 * mx, face.height + 2.0 * my);
+    let clip = |v: f32, max: u32| v.clamp(0.0, max as f32) as u32;
+    let (x0, y0) = (clip(wanted.x, image.width() - 1), clip(wanted.y, image.height() - 1));
+    let x1 = clip((wanted.x + wanted.width).ceil(), image.width()).max(x0 + 1);
+    let y1 = clip((wanted.y + wanted.height).ceil(), image.height()).max(y0 + 1);
+    let (width, height) = (x1 - x0, y1 - y0);
+    let mut rgbx = Vec::with_capacity((width * height * 4) as usize);
+    for y in y0..y1 {
+        for x in x0..x1 {
+            let [r, g, b] = image.get_pixel(x, y).0;
+            rgbx.extend([r, g, b, 0]);
+        }
+    }
+    let shrink = (MAX_TEXTURE / width.max(height) as f32).min(1.0);
+    let whole = Texture::new(rgbx, width, height);
+    let (texture, scale) = if shrink < 1.0 { whole.shrunk(shrink) } else { (whole, (1.0, 1.0)) };
+    let mut uv = Box::new([[0.0; 2]; VERTICES]);
+    for (uv, p) in uv.iter_mut().zip(mesh) {
+        *uv = [(p[0] - x0 as f32) * scale.0, (p[1] - y0 as f32) * scale.1];
+    }
+    let mut colours = Box::new([[0.0; 3]; 852]);
+    light::of_texture(&texture, &uv, &mut colours);
+    inset(&mut uv);
+    View { texture, uv, colours }
+}
+
+/// Pulls the rim's coordinates towards the face's centre.
+fn inset(uv: &mut [[f32; 2]; VERTICES]) {
+    let t = topology();
+    let n = t.oval.len() as f32;
+    let mean = |axis: usize| t.oval.iter().map(|&v| uv[usize::from(v)][axis]).sum::<f32>() / n;
+    let centre = [mean(0), mean(1)];
+    for (uv, &ring) in uv.iter_mut().zip(&t.ring) {
+        if let Some(inset) = INSET.get(usize::from(ring)) {
+            for k in 0..2 {
+                uv[k] += inset * (centre[k] - uv[k]);
+            }
+        }
+    }
+}

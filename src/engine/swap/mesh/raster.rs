@@ -1,0 +1,216 @@
+//! Draws textured, relit triangles into a band of a layer.
+
+use super::texture::{Level, Texture, bilinear};
+
+/// A vertex of the mesh as it is drawn.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Vertex {
+    /// Layer pixels.
+    pub x: f32,
+    pub y: f32,
+    /// Level-0 pixels of the texture.
+    pub u: f32,
+    pub v: f32,
+    /// Distance from the mask's edge, in feather widths: 0 transparent, ≥ 1 opaque.
+    pub cover: f32,
+    /// Factor on R, G, B.
+    pub gain: [f32; 3],
+}
+
+/// Rows `[top, top + rows)` of a layer, planar.
+pub(crate) struct Band<'a> {
+    pub top: usize,
+    pub rows: usize,
+    pub stride: usize,
+    pub r: &'a mut [u8],
+    pub g: &'a mut [u8],
+    pub b: &'a mut [u8],
+    pub a: &'a mut [u8],
+}
+
+const ATTRIBUTES: usize = 6;
+
+fn attributes(v: &Vertex, scale: (f32, f32)) -> [f32; ATTRIBUTES] {
+    [
+        (v.u * scale.0 - 0.5) * 65536.0,
+        (v.v * scale.1 - 0.5) * 65536.0,
+        v.cover,
+        v.gain[0],
+        v.gain[1],
+        v.gain[2],
+    ]
+}
+
+/// The x where the edge `p`–`q` crosses the row centre `y`. Symmetric in its ends, so that
+/// neighbours agree to the bit and no pixel is drawn twice or missed.
+#[inline(always)]
+fn crossing(p: &Vertex, q: &Vertex, y: f32) -> f32 {
+    let (low, high) = if (p.y, p.x) <= (q.y, q.x) { (p, q) } else { (q, p) };
+    low.x + (y - low.y) * ((high.x - low.x) / (high.y - low.y))
+}
+
+/// Draws one triangle; either winding. `opacity` is 0–255.
+pub(crate) fn triangle(band: &mut Band<'_>, texture: &Texture, corner: [&Vertex; 3], opacity: f32) {
+    let mut c = corner;
+    c.sort_unstable_by(|a, b| a.y.total_cmp(&b.y));
+    let first = (c[0].y - 0.5).ceil().max(band.top as f32);
+    let end = (c[2].y - 0.5).ceil().min((band.top + band.rows) as f32);
+    if first.is_nan() || first >= end {
+        return;
+    }
+    let (ax, ay) = (c[1].x - c[0].x, c[1].y - c[0].y);
+    let (bx, by) = (c[2].x - c[0].x, c[2].y - c[0].y);
+    let det = ax * by - ay * bx;
+    if det.abs() < 1e-6 {
+        return;
+    }
+    let source = (c[1].u - c[0].u) * (c[2].v - c[0].v) - (c[1].v - c[0].v) * (c[2].u - c[0].u);
+    let level = texture.level((source / det).abs().sqrt());
+    let at = c.map(|v| attributes(v, level.scale));
+    let (mut dx, mut dy) = ([0.0; ATTRIBUTES], [0.0; ATTRIBUTES]);
+    for k in 0..ATTRIBUTES {
+        let (a, b) = (at[1][k] - at[0][k], at[2][k] - at[0][k]);
+        dx[k] = (a * by - b * ay) / det;
+        dy[k] = (b * ax - a * bx) / det;
+    }
+    for y in first as usize..end as usize {
+        let centre = y as f32 + 0.5;
+        let long = crossing(c[0], c[2], centre);
+        let short = if centre < c[1].y { crossing(c[0], c[1], centre) } else { crossing(c[1], c[2], centre) };
+        let left = ((long.min(short) - 0.5).ceil().max(0.0)) as usize;
+        let right = ((long.max(short) - 0.5).ceil().max(0.0) as usize).min(band.stride);
+        if left >= right {
+            continue;
+        }
+        let (ox, oy) = (left as f32 + 0.5 - c[0].x, centre - c[0].y);
+        let mut start = [0.0; ATTRIBUTES];
+        for k in 0..ATTRIBUTES {
+            start[k] = at[0][k] + ox * dx[k] + oy * dy[k];
+        }
+        let row = (y - band.top) * band.stride;
+        let span = row + left..row + right;
+        let out = Span {
+            r: &mut band.r[span.clone()],
+            g: &mut band.g[span.clone()],
+            b: &mut band.b[span.clone()],
+            a: &mut band.a[span],
+        };
+        draw(out, level, start, dx, opacity);
+    }
+}
+
+struct Span<'a> {
+    r: &'a mut [u8],
+    g: &'a mut [u8],
+    b: &'a mut [u8],
+    a: &'a mut [u8],
+}
+
+/// A factor above 1 bends off towards white instead of clipping; 1 leaves the texel as it is.
+#[inline(always)]
+fn relight(texel: f32, gain: f32) -> f32 {
+    let lift = texel * (gain - 1.0);
+    let room = 256.0 - texel;
+    let bend = 1.0 / (1.0 + (lift * lift) / (room * room)).sqrt();
+    texel + if lift > 0.0 { lift * bend } else { lift }
+}
+
+#[inline(always)]
+fn draw(out: Span<'_>, level: &Level, start: [f32; ATTRIBUTES], step: [f32; ATTRIBUTES], opacity: f32) {
+    let n = out.a.len();
+    let (r, g, b, a) = (&mut out.r[..n], &mut out.g[..n], &mut out.b[..n], &mut out.a[..n]);
+    let (max_u, max_v) = level.limits();
+    let (mut u, mut v) = (start[0] as i32, start[1] as i32);
+    let (du, dv) = (step[0] as i32, step[1] as i32);
+    for i in 0..n {
+        let t = i as f32;
+        let [tr, tg, tb] =
+            bilinear(level, u.clamp(0, max_u), v.clamp(0, max_v)).map(|c| f32::from(c) / 256.0);
+        u = u.wrapping_add(du);
+        v = v.wrapping_add(dv);
+        let cover = (start[2] + t * step[2]).clamp(0.0, 1.0);
+        let alpha = cover * cover * (3.0 - 2.0 * cover);
+        r[i] = (relight(tr, start[3] + t * step[3]) + 0.5) as u8;
+        g[i] = (relight(tg, start[4] + t * step[4]) + 0.5) as u8;
+        b[i] = (relight(tb, start[5] + t * step[5]) + 0.5) as u8;
+        a[i] = (alpha * opacity + 0.5) as u8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texture() -> Texture {
+        Texture::new([128u8, 64, 32, 0].repeat(32 * 32), 32, 32)
+    }
+
+    fn vertex(x: f32, y: f32) -> Vertex {
+        Vertex { x, y, u: x, v: y, cover: 2.0, gain: [1.0; 3] }
+    }
+
+    proptest! {
+        /// Two triangles that share an edge cover every pixel of their quad exactly once.
+        #[test]
+        fn neighbours_neither_overlap_nor_gap(p in prop::array::uniform8(0.0f32..32.0)) {
+            let q = [vertex(p[0], p[1]), vertex(p[2], p[3]), vertex(p[4], p[5]), vertex(p[6], p[7])];
+            let texture = texture();
+            let mut hits = vec![0u32; 32 * 32];
+            // The quad's diagonal must lie inside it: 0 and 2 on different sides of 1–3.
+            let side = |a: &Vertex| (q[3].x - q[1].x) * (a.y - q[1].y) - (q[3].y - q[1].y) * (a.x - q[1].x);
+            prop_assume!(side(&q[0]) * side(&q[2]) < -1.0);
+            for t in [[&q[0], &q[1], &q[3]], [&q[2], &q[1], &q[3]]] {
+                let mut planes = vec![vec![0u8; 32 * 32]; 4];
+                let [r, g, b, a] = &mut planes[..] else { unreachable!() };
+                triangle(&mut Band { top: 0, rows: 32, stride: 32, r, g, b, a }, &texture, t, 255.0);
+                for (h, a) in hits.iter_mut().zip(&planes[3]) {
+                    *h += u32::from(*a == 255);
+                }
+            }
+            prop_assert!(hits.iter().all(|&h| h <= 1));
+            let area = 0.5 * (side(&q[0]).abs() + side(&q[2]).abs());
+            let covered: u32 = hits.iter().sum();
+            let perimeter: f32 = (0..4).map(|i| (q[i].x - q[(i + 1) % 4].x).hypot(q[i].y - q[(i + 1) % 4].y)).sum();
+            prop_assert!((covered as f32 - area).abs() <= perimeter + 2.0);
+        }
+    }
+
+    #[test]
+    fn bands_draw_what_the_whole_draws() {
+        let texture = texture();
+        let t = [vertex(3.3, 1.2), vertex(28.0, 9.7), vertex(11.5, 30.9)];
+        let t = [&t[0], &t[1], &t[2]];
+        let mut whole = vec![vec![0u8; 32 * 32]; 4];
+        let [r, g, b, a] = &mut whole[..] else { unreachable!() };
+        triangle(&mut Band { top: 0, rows: 32, stride: 32, r, g, b, a }, &texture, t, 255.0);
+        let mut parts = vec![vec![0u8; 32 * 32]; 4];
+        for top in [0, 12] {
+            let rows = if top == 0 { 12 } else { 20 };
+            let span = top * 32..(top + rows) * 32;
+            let [r, g, b, a] = &mut parts[..] else { unreachable!() };
+            let mut band = Band {
+                top,
+                rows,
+                stride: 32,
+                r: &mut r[span.clone()],
+                g: &mut g[span.clone()],
+                b: &mut b[span.clone()],
+                a: &mut a[span],
+            };
+            triangle(&mut band, &texture, t, 255.0);
+        }
+        assert_eq!(whole, parts);
+    }
+
+    #[test]
+    fn relighting_is_identity_at_one_and_never_clips() {
+        for texel in 0..=255 {
+            let texel = texel as f32;
+            assert_eq!(relight(texel, 1.0), texel);
+            assert!(relight(texel, 4.0) <= 256.0 && relight(texel, 0.0) == 0.0);
+        }
+        assert!((relight(100.0, 1.2) - 120.0).abs() < 1.0);
+    }
+}

@@ -1,0 +1,10 @@
+//! Faces through time: who is where, who is chosen, who is lost.
+
+mod cut;
+mod select;
+mod smooth;
+mod tracker;
+
+pub(crate) use cut::SceneCut;
+pub(crate) use select::Selector;
+pub(crate) use tracker::{State, Track, Tracker};
