@@ -8,35 +8,66 @@ use crate::engine::{
 
 /// Taps a side that box-filter a downscale by `scale` (frame pixels a sample).
 fn taps(scale: f32) -> usize {
-    (scale.round() as usize).clamp(1, 4)
+    ((scale * 0.7 + 0.5) as usize).clamp(1, 4)
 }
 
-/// Mean components of `taps`² samples spread over the parallelogram of one output pixel.
-#[inline(always)]
-fn boxed<R: Reader>(
-    r: &R,
-    at: Point,
-    (ax, ay): (f32, f32),
-    (bx, by): (f32, f32),
-    taps: usize,
-    (max_x, max_y): (f32, f32),
-) -> [f32; 3] {
-    let mut sum = [0u32; 3];
-    let inv = 1.0 / taps as f32;
-    for j in 0..taps {
-        let v = (j as f32 + 0.5) * inv - 0.5;
-        for i in 0..taps {
-            let u = (i as f32 + 0.5) * inv - 0.5;
-            let x = (at.x + u * ax + v * bx).clamp(0.0, max_x) as usize;
-            let y = (at.y + u * ay + v * by).clamp(0.0, max_y) as usize;
-            let c = r.components(x, y);
+/// A grid of sample points: 16.16 steps a column and a row, and where each output pixel is sampled.
+struct Grid {
+    origin: (i32, i32),
+    column: (i32, i32),
+    row: (i32, i32),
+    taps: [(i32, i32); 16],
+    count: usize,
+    last: (i32, i32),
+}
+
+impl Grid {
+    /// `map` takes output pixels to the frame; frames up to 32768 pixels a side.
+    fn new(map: Similarity, taps: usize, width: usize, height: usize) -> Self {
+        let fixed = |v: f32| (v * 65536.0) as i32;
+        let centre = map.apply(Point::new(0.5, 0.5));
+        let mut grid = Grid {
+            origin: (fixed(centre.x), fixed(centre.y)),
+            column: (fixed(map.a), fixed(map.b)),
+            row: (fixed(-map.b), fixed(map.a)),
+            taps: [(0, 0); 16],
+            count: taps * taps,
+            last: (width as i32 - 1, height as i32 - 1),
+        };
+        let place = |i: usize| (i as f32 + 0.5) / taps as f32 - 0.5;
+        for (at, tap) in grid.taps.iter_mut().take(taps * taps).enumerate() {
+            let (u, v) = (place(at % taps), place(at / taps));
+            *tap = (fixed(u * map.a - v * map.b), fixed(u * map.b + v * map.a));
+        }
+        grid
+    }
+
+    /// Mean components of output pixel `(i, j)`; the frame's edge is repeated outside it.
+    #[inline(always)]
+    fn mean<R: Reader>(&self, r: &R, i: usize, j: usize) -> [f32; 3] {
+        let (i, j) = (i as i32, j as i32);
+        let x = self
+            .origin
+            .0
+            .wrapping_add(i.wrapping_mul(self.column.0))
+            .wrapping_add(j.wrapping_mul(self.row.0));
+        let y = self
+            .origin
+            .1
+            .wrapping_add(i.wrapping_mul(self.column.1))
+            .wrapping_add(j.wrapping_mul(self.row.1));
+        let mut sum = [0u32; 3];
+        for tap in &self.taps[..self.count] {
+            let px = (x.wrapping_add(tap.0) >> 16).clamp(0, self.last.0);
+            let py = (y.wrapping_add(tap.1) >> 16).clamp(0, self.last.1);
+            let c = r.components(px as usize, py as usize);
             for k in 0..3 {
                 sum[k] += u32::from(c[k]);
             }
         }
+        let inv = 1.0 / self.count as f32;
+        sum.map(|s| s as f32 * inv)
     }
-    let inv = inv * inv;
-    [sum[0] as f32 * inv, sum[1] as f32 * inv, sum[2] as f32 * inv]
 }
 
 /// Components at `at`, bilinear in all three planes, edge-replicating.
@@ -73,15 +104,13 @@ fn crop_with<R: Reader>(
     gain: f32,
     out: &mut [f32],
 ) {
-    let taps = taps(map.scale());
-    let max = (width as f32 - 1.0, height as f32 - 1.0);
+    let grid = Grid::new(map, taps(map.scale()), width, height);
     for (j, row) in out.chunks_exact_mut(size * 3).take(size).enumerate() {
         for (i, px) in row.chunks_exact_mut(3).enumerate() {
-            let at = map.apply(Point::new(i as f32 + 0.5, j as f32 + 0.5));
-            let c = if taps == 1 {
-                bilinear(r, at, width, height)
+            let c = if grid.count == 1 {
+                bilinear(r, map.apply(Point::new(i as f32 + 0.5, j as f32 + 0.5)), width, height)
             } else {
-                boxed(r, at, (map.a, map.b), (-map.b, map.a), taps, max)
+                grid.mean(r, i, j)
             };
             let rgb = r.rgb(c);
             for k in 0..3 {
@@ -99,16 +128,15 @@ pub(crate) fn to_canvas(frame: &Frame<'_>, canvas: &mut Canvas) {
 fn to_canvas_with<R: Reader>(r: &R, width: usize, height: usize, canvas: &mut Canvas) {
     let plane = canvas.width * canvas.height;
     let scale = canvas.scale;
-    let taps = taps(scale);
-    let max = (width as f32 - 1.0, height as f32 - 1.0);
+    let map = Similarity { a: scale, b: 0.0, tx: 0.0, ty: 0.0 };
+    let grid = Grid::new(map, taps(scale), width, height);
     canvas.rgb.fill(0.0);
     for j in 0..canvas.content_height {
         for i in 0..canvas.content_width {
-            let at = Point::new((i as f32 + 0.5) * scale, (j as f32 + 0.5) * scale);
-            let c = if taps == 1 {
-                bilinear(r, at, width, height)
+            let c = if grid.count == 1 {
+                bilinear(r, map.apply(Point::new(i as f32 + 0.5, j as f32 + 0.5)), width, height)
             } else {
-                boxed(r, at, (scale, 0.0), (0.0, scale), taps, max)
+                grid.mean(r, i, j)
             };
             let to = j * canvas.width + i;
             for (k, value) in r.rgb(c).into_iter().enumerate() {
@@ -125,13 +153,12 @@ pub(crate) fn thumbnail<const W: usize, const H: usize>(frame: &Frame<'_>, out: 
     with_reader!(frame, r => {
         for (j, row) in out.iter_mut().enumerate() {
             for (i, v) in row.iter_mut().enumerate() {
-                let at = Point::new(
-                    (i as f32 + 0.5) * width as f32 / W as f32,
-                    (j as f32 + 0.5) * height as f32 / H as f32,
-                );
-                let cell = (width as f32 / W as f32, height as f32 / H as f32);
-                let c = boxed(&r, at, (cell.0, 0.0), (0.0, cell.1), 3, (width as f32 - 1.0, height as f32 - 1.0));
-                *v = c[0] as u8;
+                let mut sum = 0;
+                for (dx, dy) in [(1, 1), (3, 1), (1, 3), (3, 3)] {
+                    let c = r.components((4 * i + dx) * width / (4 * W), (4 * j + dy) * height / (4 * H));
+                    sum += u32::from(c[0]);
+                }
+                *v = (sum / 4) as u8;
             }
         }
     });

@@ -111,30 +111,56 @@ struct Span<'a> {
 fn relight(texel: f32, gain: f32) -> f32 {
     let lift = texel * (gain - 1.0);
     let room = 256.0 - texel;
-    let bend = 1.0 / (1.0 + (lift * lift) / (room * room)).sqrt();
+    let bend = room / (room * room + lift * lift).sqrt();
     texel + if lift > 0.0 { lift * bend } else { lift }
 }
 
-#[inline(always)]
+/// Pixels worked on at once: short enough for the spans of small triangles.
+const LANES: usize = 8;
+
+/// Texels are fetched one by one, the arithmetic on them is vectorised.
+#[multiversion::multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
 fn draw(out: Span<'_>, level: &Level, start: [f32; ATTRIBUTES], step: [f32; ATTRIBUTES], opacity: f32) {
     let n = out.a.len();
     let (r, g, b, a) = (&mut out.r[..n], &mut out.g[..n], &mut out.b[..n], &mut out.a[..n]);
     let (max_u, max_v) = level.limits();
     let (mut u, mut v) = (start[0] as i32, start[1] as i32);
     let (du, dv) = (step[0] as i32, step[1] as i32);
-    for i in 0..n {
-        let t = i as f32;
-        let [tr, tg, tb] =
-            bilinear(level, u.clamp(0, max_u), v.clamp(0, max_v)).map(|c| f32::from(c) / 256.0);
-        u = u.wrapping_add(du);
-        v = v.wrapping_add(dv);
-        let cover = (start[2] + t * step[2]).clamp(0.0, 1.0);
-        let alpha = cover * cover * (3.0 - 2.0 * cover);
-        r[i] = (relight(tr, start[3] + t * step[3]) + 0.5) as u8;
-        g[i] = (relight(tg, start[4] + t * step[4]) + 0.5) as u8;
-        b[i] = (relight(tb, start[5] + t * step[5]) + 0.5) as u8;
-        a[i] = (alpha * opacity + 0.5) as u8;
+    let mut texels = [[0.0f32; LANES]; 3];
+    let mut lit = [[0u8; LANES]; 4];
+    for first in (0..n).step_by(LANES) {
+        let count = (n - first).min(LANES);
+        let [tr, tg, tb] = &mut texels;
+        for ((tr, tg), tb) in tr.iter_mut().zip(tg).zip(tb).take(count) {
+            let rgb = bilinear(level, u.clamp(0, max_u), v.clamp(0, max_v));
+            [*tr, *tg, *tb] = rgb.map(f32::from);
+            u = u.wrapping_add(du);
+            v = v.wrapping_add(dv);
+        }
+        for k in 0..3 {
+            for i in 0..LANES {
+                let t = (first + i) as f32;
+                let gain = start[3 + k] + t * step[3 + k];
+                lit[k][i] = to_byte(relight(texels[k][i] * (1.0 / 256.0), gain));
+            }
+        }
+        for (i, lit) in lit[3].iter_mut().enumerate() {
+            let t = (first + i) as f32;
+            let cover = (start[2] + t * step[2]).clamp(0.0, 1.0);
+            *lit = to_byte(cover * cover * (3.0 - 2.0 * cover) * opacity);
+        }
+        let span = first..first + count;
+        r[span.clone()].copy_from_slice(&lit[0][..count]);
+        g[span.clone()].copy_from_slice(&lit[1][..count]);
+        b[span.clone()].copy_from_slice(&lit[2][..count]);
+        a[span].copy_from_slice(&lit[3][..count]);
     }
+}
+
+/// Rounds to 0–255; by way of `i32`, which vectorises.
+#[inline(always)]
+fn to_byte(value: f32) -> u8 {
+    (value + 0.5).clamp(0.0, 255.0) as i32 as u8
 }
 
 #[cfg(test)]
