@@ -1,5 +1,35 @@
 //! The `faceswap` element: all that is GStreamer.
 
-pub fn register(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    Ok(())
+mod enums;
+mod frame;
+mod imp;
+mod job;
+mod loader;
+mod mark;
+mod messages;
+mod process;
+mod settings;
+mod stream;
+
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use gst::prelude::*;
+
+pub use enums::{ColourMatch, Deterministic, Engine, Mark, OnLost, Owner, Quality, Select};
+
+static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("faceswap", gst::DebugColorFlags::empty(), Some("Face swap")));
+
+glib::wrapper! {
+    pub struct FaceSwap(ObjectSubclass<imp::FaceSwap>)
+        @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), "faceswap", gst::Rank::NONE, FaceSwap::static_type())
+}
+
+/// Data behind these locks stays consistent when a holder panics, so poison says nothing here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

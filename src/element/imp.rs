@@ -1,0 +1,316 @@
+//! SECTION:element-faceswap
+//!
+//! `faceswap` replaces faces in video with the face of a photo, in place and in real time.
+//! Without a source it passes the video through untouched.
+//!
+//! ## Example launch line
+//!
+//! ```bash
+//! gst-launch-1.0 filesrc location=in.mp4 ! decodebin ! videoconvert ! \
+//!     faceswap source=face.jpg ! videoconvert ! x264enc ! mp4mux ! filesink location=out.mp4
+//! ```
+//!
+//! Since: 0.1.0
+
+// Locks: settings, loader, stream, stats. None is held while another is taken, while waiting,
+// while pushing or while posting; the streaming thread takes the stream out of its lock to use it.
+
+use std::{
+    sync::{Arc, LazyLock, Mutex},
+    time::Instant,
+};
+
+use glib::prelude::*;
+use gst::{prelude::*, subclass::prelude::*};
+use gst_base::{
+    prelude::*,
+    subclass::{
+        BaseTransformMode,
+        base_transform::{InputBuffer, PrepareOutputBufferSuccess},
+        prelude::*,
+    },
+};
+use gst_video::subclass::prelude::*;
+
+use super::{
+    CAT,
+    frame::{FORMATS, Layout},
+    job::{self, Load, Loaded},
+    loader::Loader,
+    lock, mark, messages,
+    settings::{self, Settings},
+    stream::Stream,
+};
+use crate::control::stats::Stats;
+
+/// The element.
+#[derive(Debug, Default)]
+pub struct FaceSwap {
+    pub(super) settings: Mutex<Settings>,
+    loader: Mutex<Option<Arc<Loader<Loaded>>>>,
+    stream: Mutex<Option<Box<Stream>>>,
+    pub(super) stats: Mutex<Stats>,
+}
+
+impl FaceSwap {
+    pub(super) fn loader(&self) -> Option<Arc<Loader<Loaded>>> {
+        lock(&self.loader).clone()
+    }
+
+    /// Runs `change` where there is a stream that no frame is using.
+    fn with_stream<R>(&self, change: impl FnOnce(&mut Stream) -> R) -> Option<R> {
+        lock(&self.stream).as_deref_mut().map(change)
+    }
+
+    /// As [`with_stream`](Self::with_stream), for what takes long: without the lock.
+    pub(super) fn use_stream<R>(&self, use_it: impl FnOnce(&mut Stream) -> R) -> Result<R, gst::FlowError> {
+        let mut stream = lock(&self.stream).take().ok_or(gst::FlowError::Flushing)?;
+        let result = use_it(&mut stream);
+        *lock(&self.stream) = Some(stream);
+        Ok(result)
+    }
+
+    /// Tells the worker of a new `source`.
+    fn source_changed(&self, source: Option<&str>) {
+        let Some(loader) = self.loader() else { return };
+        match source {
+            Some(list) => loader.request(list),
+            None => loader.cancel(),
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for FaceSwap {
+    const NAME: &'static str = "GstFaceSwap";
+    type Type = super::FaceSwap;
+    type ParentType = gst_video::VideoFilter;
+
+    fn class_init(_klass: &mut Self::Class) {
+        mark::register();
+    }
+}
+
+impl ObjectImpl for FaceSwap {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::specs);
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let name = pspec.name();
+        let (result, source) = {
+            let mut settings = lock(&self.settings);
+            (settings.set(name, value), settings.source.clone())
+        };
+        match result {
+            Ok(()) => gst::info!(CAT, imp = self, "Property {name} is now {value:?}"),
+            Err(e) => gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{e}")),
+        }
+        if name == "source" {
+            self.source_changed(source.as_deref());
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let name = pspec.name();
+        if name == "stats" {
+            let quality = lock(&self.settings).params.quality;
+            let snapshot = lock(&self.stats).snapshot();
+            return messages::stats(&snapshot, quality).to_value();
+        }
+        lock(&self.settings).get(name).unwrap_or_else(|| pspec.default_value().clone())
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.obj().set_qos(false);
+    }
+}
+
+impl GstObjectImpl for FaceSwap {}
+
+impl ElementImpl for FaceSwap {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Face swap",
+                "Filter/Effect/Video",
+                "Replaces faces in video with the face of a photo",
+                "gst-plugin-faceswap authors",
+            )
+        });
+        Some(&*METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = gst_video::VideoCapsBuilder::new().format_list(FORMATS).build();
+            [("src", gst::PadDirection::Src), ("sink", gst::PadDirection::Sink)]
+                .into_iter()
+                .filter_map(|(name, direction)| {
+                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).ok()
+                })
+                .collect()
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::PausedToReady
+            && let Some(loader) = self.loader()
+        {
+            loader.interrupt();
+        }
+        self.parent_change_state(transition)
+    }
+}
+
+impl BaseTransformImpl for FaceSwap {
+    const MODE: BaseTransformMode = BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let search = settings.search();
+        if let Some(list) = &settings.source {
+            job::check(list, &search).map_err(|e| gst::error_msg!(gst::ResourceError::NotFound, ("{e}")))?;
+        }
+        let job = Load::new(&self.obj(), search, settings.threads as usize);
+        let loader = Loader::spawn(job).map_err(|e| {
+            gst::error_msg!(gst::ResourceError::Failed, ("no thread for loading models: {e}"))
+        })?;
+        if let Some(list) = &settings.source {
+            loader.require(list);
+        }
+        *lock(&self.stats) = Stats::default();
+        *lock(&self.stream) = Some(Box::default());
+        *lock(&self.loader) = Some(Arc::new(loader));
+        let newest = lock(&self.settings).source.clone();
+        if newest != settings.source {
+            self.source_changed(newest.as_deref());
+        }
+        gst::info!(CAT, imp = self, "Started with {settings:?}");
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let loader = lock(&self.loader).take();
+        let stream = lock(&self.stream).take();
+        drop((loader, stream));
+        gst::info!(CAT, imp = self, "Stopped");
+        Ok(())
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        let event = match event.view() {
+            gst::EventView::FlushStart(_) => {
+                if let Some(loader) = self.loader() {
+                    loader.interrupt();
+                }
+                event
+            }
+            gst::EventView::FlushStop(_) => {
+                if let Some(loader) = self.loader() {
+                    loader.resume();
+                }
+                self.with_stream(Stream::reset);
+                event
+            }
+            gst::EventView::StreamStart(_) => {
+                self.with_stream(|stream| stream.tags = Default::default());
+                event
+            }
+            gst::EventView::Tag(_) => {
+                let mut stream = lock(&self.stream);
+                match stream.as_deref_mut() {
+                    Some(stream) => stream.tags.pass(event),
+                    None => event,
+                }
+            }
+            _ => event,
+        };
+        self.parent_sink_event(event)
+    }
+
+    fn before_transform(&self, buffer: &gst::BufferRef) {
+        let segment = self.obj().segment();
+        let time = segment.downcast_ref::<gst::ClockTime>().and_then(|s| s.to_stream_time(buffer.pts()));
+        if let Some(time) = time {
+            // Fails only where a control source has no value for this time.
+            let _ = self.obj().sync_values(time);
+        }
+    }
+
+    fn submit_input_buffer(
+        &self,
+        is_discont: bool,
+        buffer: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let position = self.running_time(&buffer);
+        lock(&self.stats).arrived();
+        let success = self.parent_submit_input_buffer(is_discont, buffer)?;
+        if success == gst_base::BASE_TRANSFORM_FLOW_DROPPED {
+            lock(&self.stats).dropped();
+            return Ok(success);
+        }
+        let passes = self.use_stream(|stream| {
+            self.prepare(stream)?;
+            Ok(stream.passthrough == Some(true))
+        });
+        match passes.flatten() {
+            Ok(true) => lock(&self.stats).passed(Instant::now()),
+            Ok(false) => {}
+            Err(e) => {
+                drop(self.take_queued_buffer());
+                return Err(e);
+            }
+        }
+        self.report(position);
+        Ok(success)
+    }
+
+    fn prepare_output_buffer(
+        &self,
+        buffer: InputBuffer,
+    ) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
+        let shared: &gst::BufferRef = match buffer {
+            _ if self.obj().is_passthrough() => return Ok(PrepareOutputBufferSuccess::InputBuffer),
+            InputBuffer::Writable(own) if own.is_all_memory_writable() => {
+                return Ok(PrepareOutputBufferSuccess::InputBuffer);
+            }
+            InputBuffer::Writable(buffer) => buffer,
+            InputBuffer::Readable(buffer) => buffer,
+        };
+        let copy = self.use_stream(|stream| stream.copy(shared))?;
+        copy.map(PrepareOutputBufferSuccess::Buffer).map_err(|e| self.fail(&e))
+    }
+
+    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.use_stream(|stream| self.swap(stream, buffer))?
+            .map(|()| gst::FlowSuccess::Ok)
+            .map_err(|e| self.fail(&e))
+    }
+}
+
+impl VideoFilterImpl for FaceSwap {
+    fn set_info(
+        &self,
+        _incaps: &gst::Caps,
+        info: &gst_video::VideoInfo,
+        _outcaps: &gst::Caps,
+        _out_info: &gst_video::VideoInfo,
+    ) -> Result<(), gst::LoggableError> {
+        let layout = Layout::new(info).map_err(|reason| {
+            gst::element_imp_error!(self, gst::CoreError::Negotiation, ("{reason}"));
+            gst::loggable_error!(CAT, "{reason}")
+        })?;
+        gst::debug!(CAT, imp = self, "Frames are {layout:?}");
+        self.with_stream(|stream| stream.configure(layout));
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! Loading the engine and the sources for it, away from the streaming thread.
+
+use std::{path::Path, sync::Arc};
+
+use glib::{WeakRef, prelude::*};
+
+use super::{CAT, FaceSwap, loader::Job, mark::Origin, messages};
+use crate::{
+    engine::{Engine, EngineError, Source, SourceError, SourceLoader, split_list},
+    models::{ModelError, Pack, Search},
+};
+
+/// A source, with the engine that shows it where the stream has none yet.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub engine: Option<Box<Engine>>,
+    pub source: Option<Arc<Source>>,
+    pub origin: Option<Arc<Origin>>,
+}
+
+/// Why there is no source to show.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+impl From<&LoadError> for glib::Error {
+    fn from(error: &LoadError) -> Self {
+        let text = error.to_string();
+        match error {
+            LoadError::Source(SourceError::Missing { .. } | SourceError::EmptyFolder { .. })
+            | LoadError::Model(_) => glib::Error::new(gst::ResourceError::NotFound, &text),
+            LoadError::Source(SourceError::Unreadable { .. }) => {
+                glib::Error::new(gst::ResourceError::OpenRead, &text)
+            }
+            LoadError::Source(_) => glib::Error::new(gst::StreamError::WrongType, &text),
+            LoadError::Engine(_) => glib::Error::new(gst::LibraryError::Init, &text),
+        }
+    }
+}
+
+/// What can be said without loading anything: whether the files are there.
+pub(super) fn check(list: &str, search: &Search) -> Result<(), LoadError> {
+    let missing = |path: &Path| matches!(path.try_exists(), Ok(false));
+    if let Some(path) = split_list(list).into_iter().find(|path| missing(path)) {
+        return Err(SourceError::Missing { path }.into());
+    }
+    Pack::find(search)?;
+    Ok(())
+}
+
+/// The worker's job for one element.
+pub(super) struct Load {
+    element: WeakRef<FaceSwap>,
+    search: Search,
+    threads: usize,
+    sources: Option<SourceLoader>,
+    /// Made, but with a source that came too late.
+    engine: Option<Box<Engine>>,
+    engine_made: bool,
+    origin: Option<Arc<Origin>>,
+}
+
+impl Load {
+    pub fn new(element: &FaceSwap, search: Search, threads: usize) -> Self {
+        Load {
+            element: element.downgrade(),
+            search,
+            threads,
+            sources: None,
+            engine: None,
+            engine_made: false,
+            origin: None,
+        }
+    }
+
+    fn tell(&self, tell: impl FnOnce(&FaceSwap)) {
+        if let Some(element) = self.element.upgrade() {
+            tell(&element);
+        }
+    }
+
+    fn load(&mut self, list: &str) -> Result<Loaded, LoadError> {
+        if !self.engine_made {
+            let pack = Pack::find(&self.search)?;
+            self.sources = Some(SourceLoader::new(&pack)?);
+            self.engine = Some(Box::new(Engine::new(&pack, self.threads)?));
+            self.origin = Some(Arc::new(Origin::default()));
+            self.engine_made = true;
+        }
+        let Some(sources) = &mut self.sources else { unreachable!("made together with the engine") };
+        let (source, warnings) = sources.load(&split_list(list))?;
+        for warning in warnings {
+            self.tell(|element| gst::element_warning!(element, gst::StreamError::Decode, ("{warning}")));
+        }
+        Ok(Loaded { engine: self.engine.take(), source: Some(source), origin: self.origin.clone() })
+    }
+}
+
+impl Job for Load {
+    type Output = Loaded;
+    type Error = LoadError;
+
+    fn run(&mut self, list: &str) -> Result<Loaded, LoadError> {
+        self.tell(|element| {
+            gst::info!(CAT, obj = element, "Loading source {list}");
+            messages::progress(element, gst::ProgressType::Start, &format!("Loading {list}"));
+        });
+        let result = self.load(list);
+        self.tell(|element| match &result {
+            Ok(_) => messages::progress(element, gst::ProgressType::Complete, &format!("Loaded {list}")),
+            Err(e) => messages::progress(element, gst::ProgressType::Error, &e.to_string()),
+        });
+        result
+    }
+
+    fn recycle(&mut self, loaded: Loaded) {
+        if loaded.engine.is_some() {
+            self.engine = loaded.engine;
+        }
+    }
+
+    fn failed(&mut self, error: LoadError, fatal: bool) {
+        self.tell(|element| messages::failure(element, (&error).into(), fatal));
+    }
+
+    fn panicked(&mut self, message: &str) {
+        self.tell(|element| {
+            gst::element_error!(
+                element,
+                gst::LibraryError::Failed,
+                ("loading the source failed unexpectedly: {message}; please report this")
+            );
+        });
+    }
+}

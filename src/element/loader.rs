@@ -1,0 +1,390 @@
+//! A background worker that prepares the newest of the requests it is given.
+//!
+//! Knows neither GStreamer nor the engine: what is prepared, and who is told, is a [`Job`].
+
+use std::{
+    any::Any,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex},
+    thread,
+};
+
+use super::lock;
+
+/// What the worker does. Runs on its thread only.
+pub(super) trait Job: Send + 'static {
+    type Output: Send + 'static;
+    type Error: Send;
+
+    fn run(&mut self, request: &str) -> Result<Self::Output, Self::Error>;
+
+    /// Takes back what came too late or is no longer used, away from the thread that used it.
+    fn recycle(&mut self, output: Self::Output);
+
+    /// Tells the user. `fatal`: nothing can be shown, since nothing was ever prepared.
+    fn failed(&mut self, error: Self::Error, fatal: bool);
+
+    /// Tells the user of a panic in one of the above; always fatal.
+    fn panicked(&mut self, message: &str);
+}
+
+/// What there is for the streaming thread.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next<T> {
+    Ready(T),
+    /// Nothing new; go on with what there is.
+    Nothing,
+    /// Waiting was cut short by a flush or a state change.
+    Interrupted,
+    /// The user has been told.
+    Failed,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    request: Option<String>,
+    /// Of the newest request, so that an older one's result is known to be stale.
+    generation: u64,
+    ready: Option<T>,
+    unused: Vec<T>,
+    /// Nothing was prepared yet, and frames must not pass before.
+    required: bool,
+    failed: bool,
+    interrupted: bool,
+    stop: bool,
+}
+
+#[derive(Debug)]
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+/// The worker's handle. Dropping it stops the worker and waits for it.
+#[derive(Debug)]
+pub(super) struct Loader<T> {
+    shared: Arc<Shared<T>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl<T: Send + 'static> Loader<T> {
+    pub fn spawn(job: impl Job<Output = T>) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                request: None,
+                generation: 0,
+                ready: None,
+                unused: Vec::new(),
+                required: false,
+                failed: false,
+                interrupted: false,
+                stop: false,
+            }),
+            changed: Condvar::new(),
+        });
+        let worker = shared.clone();
+        let thread = thread::Builder::new().name("faceswap-loader".into()).spawn(move || worker.work(job))?;
+        Ok(Loader { shared, thread: Some(thread) })
+    }
+
+    /// Asks for `request`; what was asked before and is not ready is forgotten.
+    pub fn request(&self, request: &str) {
+        self.shared.change(|state| state.ask(Some(request.to_owned())));
+    }
+
+    /// As [`request`](Self::request), and [`next`](Self::next) waits for it.
+    pub fn require(&self, request: &str) {
+        self.shared.change(|state| {
+            state.required = true;
+            state.ask(Some(request.to_owned()));
+        });
+    }
+
+    /// Nothing is wanted any more.
+    pub fn cancel(&self) {
+        self.shared.change(|state| {
+            state.required = false;
+            state.ask(None);
+        });
+    }
+
+    /// What was prepared since the last call. Waits only for what is required.
+    pub fn next(&self) -> Next<T> {
+        let mut state = lock(&self.shared.state);
+        loop {
+            if state.failed {
+                return Next::Failed;
+            }
+            if let Some(output) = state.ready.take() {
+                state.required = false;
+                return Next::Ready(output);
+            }
+            if !state.required {
+                return Next::Nothing;
+            }
+            if state.interrupted {
+                return Next::Interrupted;
+            }
+            state = self.shared.wait(state);
+        }
+    }
+
+    /// Hands over what is no longer used.
+    pub fn recycle(&self, output: T) {
+        self.shared.change(|state| state.unused.push(output));
+    }
+
+    /// Ends waiting in [`next`](Self::next), now and until [`resume`](Self::resume).
+    pub fn interrupt(&self) {
+        self.shared.change(|state| state.interrupted = true);
+    }
+
+    pub fn resume(&self) {
+        self.shared.change(|state| state.interrupted = false);
+    }
+}
+
+impl<T> Drop for Loader<T> {
+    fn drop(&mut self) {
+        self.shared.change(|state| {
+            state.stop = true;
+            state.interrupted = true;
+        });
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<T> State<T> {
+    fn ask(&mut self, request: Option<String>) {
+        self.generation += 1;
+        self.request = request;
+        self.unused.extend(self.ready.take());
+    }
+}
+
+impl<T> Shared<T> {
+    fn change(&self, change: impl FnOnce(&mut State<T>)) {
+        change(&mut lock(&self.state));
+        self.changed.notify_all();
+    }
+
+    fn wait<'a>(&self, state: std::sync::MutexGuard<'a, State<T>>) -> std::sync::MutexGuard<'a, State<T>> {
+        self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn work<J: Job<Output = T>>(&self, mut job: J) {
+        let result = catch_unwind(AssertUnwindSafe(|| while self.step(&mut job) {}));
+        if let Err(panic) = result {
+            let _ = catch_unwind(AssertUnwindSafe(|| job.panicked(panic_text(&*panic))));
+            self.change(|state| state.failed = true);
+        }
+    }
+
+    /// One round of the worker; whether another shall follow. No lock is held while the job runs.
+    fn step<J: Job<Output = T>>(&self, job: &mut J) -> bool {
+        let (request, generation, unused) = {
+            let mut state = lock(&self.state);
+            while !state.stop && state.request.is_none() && state.unused.is_empty() {
+                state = self.wait(state);
+            }
+            if state.stop {
+                return false;
+            }
+            (state.request.take(), state.generation, mem::take(&mut state.unused))
+        };
+        unused.into_iter().for_each(|output| job.recycle(output));
+        let Some(request) = request else { return true };
+        let result = job.run(&request);
+
+        let mut state = lock(&self.state);
+        let current = state.generation == generation && !state.stop;
+        match result {
+            Ok(output) if current => {
+                state.ready = Some(output);
+                drop(state);
+                self.changed.notify_all();
+            }
+            Ok(output) => {
+                drop(state);
+                job.recycle(output);
+            }
+            Err(error) if current => {
+                let fatal = state.required;
+                drop(state);
+                job.failed(error, fatal);
+                self.change(|state| state.failed |= fatal);
+            }
+            Err(_) => {}
+        }
+        true
+    }
+}
+
+/// What a panic said.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        text
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text
+    } else {
+        "no message"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc::{Receiver, Sender, channel},
+        time::Duration,
+    };
+
+    use super::*;
+
+    /// Each run waits for a go, then gives the request back; "bad…" fails and "panic" panics.
+    struct Steps {
+        go: Receiver<()>,
+        told: Sender<String>,
+    }
+
+    impl Job for Steps {
+        type Output = String;
+        type Error = String;
+
+        fn run(&mut self, request: &str) -> Result<String, String> {
+            self.told.send(format!("run {request}")).unwrap();
+            self.go.recv().unwrap();
+            match request {
+                "panic" => panic!("on request"),
+                bad if bad.starts_with("bad") => Err(bad.into()),
+                good => Ok(good.into()),
+            }
+        }
+
+        fn recycle(&mut self, output: String) {
+            self.told.send(format!("recycle {output}")).unwrap();
+        }
+
+        fn failed(&mut self, error: String, fatal: bool) {
+            self.told.send(format!("failed {error} {fatal}")).unwrap();
+        }
+
+        fn panicked(&mut self, message: &str) {
+            self.told.send(format!("panicked {message}")).unwrap();
+        }
+    }
+
+    fn steps() -> (Loader<String>, Sender<()>, Receiver<String>) {
+        let (go, wait) = channel();
+        let (told, hear) = channel();
+        (Loader::spawn(Steps { go: wait, told }).unwrap(), go, hear)
+    }
+
+    fn heard(told: &Receiver<String>) -> String {
+        told.recv_timeout(Duration::from_secs(10)).unwrap()
+    }
+
+    fn ready(text: &str) -> Next<String> {
+        Next::Ready(text.into())
+    }
+
+    #[test]
+    fn required_is_waited_for_and_a_later_request_is_not() {
+        let (loader, go, told) = steps();
+        loader.require("first");
+        go.send(()).unwrap();
+        assert_eq!(loader.next(), ready("first"));
+        assert_eq!(loader.next(), Next::Nothing);
+        loader.request("second");
+        assert_eq!(loader.next(), Next::Nothing);
+        assert_eq!((heard(&told), heard(&told)), ("run first".into(), "run second".into()));
+        go.send(()).unwrap();
+        while loader.next() != ready("second") {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn rapid_requests_coalesce_to_the_newest() {
+        let (loader, go, told) = steps();
+        loader.require("a");
+        assert_eq!(heard(&told), "run a");
+        for request in ["b", "c", "d"] {
+            loader.request(request);
+        }
+        go.send(()).unwrap();
+        assert_eq!((heard(&told), heard(&told)), ("recycle a".into(), "run d".into()));
+        go.send(()).unwrap();
+        assert_eq!(loader.next(), ready("d"));
+    }
+
+    #[test]
+    fn only_a_required_failure_is_fatal() {
+        let (loader, go, told) = steps();
+        loader.request("bad one");
+        go.send(()).unwrap();
+        assert_eq!((heard(&told), heard(&told)), ("run bad one".into(), "failed bad one false".into()));
+        assert_eq!(loader.next(), Next::Nothing);
+        loader.require("bad two");
+        go.send(()).unwrap();
+        assert_eq!(loader.next(), Next::Failed);
+        assert_eq!((heard(&told), heard(&told)), ("run bad two".into(), "failed bad two true".into()));
+    }
+
+    #[test]
+    fn a_superseded_failure_is_not_told() {
+        let (loader, go, told) = steps();
+        loader.require("bad");
+        assert_eq!(heard(&told), "run bad");
+        loader.request("good");
+        go.send(()).unwrap();
+        go.send(()).unwrap();
+        assert_eq!(loader.next(), ready("good"));
+        assert_eq!(heard(&told), "run good");
+    }
+
+    #[test]
+    fn interrupt_ends_waiting_and_resume_goes_on() {
+        let (loader, go, _told) = steps();
+        loader.require("slow");
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| loader.next());
+            loader.interrupt();
+            assert_eq!(waiting.join().unwrap(), Next::Interrupted);
+        });
+        loader.resume();
+        go.send(()).unwrap();
+        assert_eq!(loader.next(), ready("slow"));
+    }
+
+    #[test]
+    fn cancel_forgets_what_is_being_prepared() {
+        let (loader, go, told) = steps();
+        loader.require("unwanted");
+        assert_eq!(heard(&told), "run unwanted");
+        loader.cancel();
+        assert_eq!(loader.next(), Next::Nothing);
+        go.send(()).unwrap();
+        assert_eq!(heard(&told), "recycle unwanted");
+    }
+
+    #[test]
+    fn a_panic_is_told_and_ends_waiting() {
+        let (loader, go, told) = steps();
+        loader.require("panic");
+        go.send(()).unwrap();
+        assert_eq!(loader.next(), Next::Failed);
+        assert_eq!((heard(&told), heard(&told)), ("run panic".into(), "panicked on request".into()));
+    }
+
+    #[test]
+    fn what_is_recycled_goes_to_the_worker() {
+        let (loader, _go, told) = steps();
+        loader.recycle("old".into());
+        assert_eq!(heard(&told), "recycle old");
+    }
+}

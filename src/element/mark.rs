@@ -1,0 +1,143 @@
+//! Marks on altered frames and streams, so that they can be told from the original.
+
+use std::sync::Once;
+
+use glib::prelude::*;
+use gst::{meta::CustomMeta, tags};
+use gst_video::VideoRegionOfInterestMeta;
+
+use crate::engine::{FaceReport, Report, geometry::Rect};
+
+/// The only engine so far.
+pub(super) const ENGINE: &str = "mesh";
+const META: &str = "FaceSwapMarkMeta";
+/// The mesh engine composes pixels of two captures, a photo and a video; no generative model makes
+/// any. Terms: <https://cv.iptc.org/newscodes/digitalsourcetype/>.
+const SOURCE_TYPE: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeCapture";
+const COMMENT: &str = "Synthetic media: faces in this video were replaced (GStreamer faceswap, mesh engine). \
+    IPTC digital source type: http://cv.iptc.org/newscodes/digitalsourcetype/compositeCapture";
+const KEYWORDS: &str = "synthetic media,face swap,compositeCapture";
+
+/// The model that placed the face: name and hexadecimal SHA-256.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origin {
+    pub model: String,
+    pub sha256: String,
+}
+
+/// Makes the meta known to GStreamer, once a process.
+pub(super) fn register() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if !CustomMeta::is_registered(META) {
+            CustomMeta::register(META, &[]);
+        }
+    });
+}
+
+/// Says on the frame what was done to it.
+pub(super) fn mark(
+    buffer: &mut gst::BufferRef,
+    report: &Report,
+    origin: &Origin,
+) -> Result<(), glib::BoolError> {
+    let mut meta = CustomMeta::add(buffer, META)?;
+    let boxes = report
+        .regions
+        .iter()
+        .map(|r| gst::Array::new([r.x, r.y, r.width, r.height].map(|v| (v.round() as i32).to_send_value())));
+    let structure = meta.mut_structure();
+    structure.set("digital-source-type", SOURCE_TYPE);
+    structure.set("engine", ENGINE);
+    structure.set("model", origin.model.as_str());
+    structure.set("model-sha256", origin.sha256.as_str());
+    structure.set("faces", report.regions.len() as u32);
+    structure.set("boxes", gst::Array::new(boxes));
+    Ok(())
+}
+
+/// One region of interest for each face that lies at least partly in the frame.
+pub(super) fn regions(buffer: &mut gst::BufferRef, faces: &[FaceReport], width: u32, height: u32) {
+    for face in faces {
+        let Some(rect) = inside(face.rect, width, height) else { continue };
+        let mut meta = VideoRegionOfInterestMeta::add(buffer, "face", rect);
+        meta.set_id(face.track as i32);
+        let point = |p: &crate::engine::geometry::Point| gst::Array::new([p.x, p.y]);
+        meta.add_param(
+            gst::Structure::builder("face")
+                .field("track", face.track)
+                .field("score", f64::from(face.score))
+                .field("swapped", face.swapped)
+                .field("landmarks", gst::Array::new(face.landmarks.iter().map(point)))
+                .build(),
+        );
+    }
+}
+
+/// The part of a box that lies in the frame, in whole pixels.
+fn inside(rect: Rect, width: u32, height: u32) -> Option<(u32, u32, u32, u32)> {
+    let clip = |v: f32, most: u32| v.round().clamp(0.0, most as f32) as u32;
+    let (left, top) = (clip(rect.x, width), clip(rect.y, height));
+    let (right, bottom) = (clip(rect.x + rect.width, width), clip(rect.y + rect.height, height));
+    (right > left && bottom > top).then(|| (left, top, right - left, bottom - top))
+}
+
+/// The stream's tags, to which the mark is added from the first altered frame on.
+#[derive(Debug, Default)]
+pub(super) struct StreamTags {
+    upstream: Option<gst::TagList>,
+    marked: bool,
+}
+
+impl StreamTags {
+    /// A tag event from upstream; the one that shall go downstream instead.
+    pub fn pass(&mut self, event: gst::Event) -> gst::Event {
+        let gst::EventView::Tag(tag) = event.view() else { return event };
+        if tag.tag().scope() != gst::TagScope::Stream {
+            return event;
+        }
+        self.upstream = Some(tag.tag_owned());
+        if !self.marked {
+            return event;
+        }
+        gst::event::Tag::builder(self.merged()).seqnum(event.seqnum()).build()
+    }
+
+    /// The event that marks the stream, before its first altered frame only.
+    pub fn first_mark(&mut self) -> Option<gst::Event> {
+        if self.marked {
+            return None;
+        }
+        self.marked = true;
+        Some(gst::event::Tag::new(self.merged()))
+    }
+
+    /// A stream's tag event replaces the one before, so it must hold upstream's tags as well.
+    fn merged(&self) -> gst::TagList {
+        let mut list = self.upstream.clone().unwrap_or_default();
+        let comment = match list.get::<tags::Comment>() {
+            Some(comment) if comment.get().contains(COMMENT) => return list,
+            Some(comment) => format!("{COMMENT}; {}", comment.get()),
+            None => COMMENT.into(),
+        };
+        let tags = list.make_mut();
+        tags.add::<tags::Comment>(&comment.as_str(), gst::TagMergeMode::Replace);
+        tags.add::<tags::Keywords>(&KEYWORDS, gst::TagMergeMode::Append);
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_clipped_to_the_frame() {
+        let rect = |x, y, w, h| inside(Rect::new(x, y, w, h), 100, 50);
+        assert_eq!(rect(10.4, 20.6, 30.0, 10.0), Some((10, 21, 30, 10)));
+        assert_eq!(rect(-10.0, -10.0, 20.0, 20.0), Some((0, 0, 10, 10)));
+        assert_eq!(rect(90.0, 40.0, 50.0, 50.0), Some((90, 40, 10, 10)));
+        assert_eq!(rect(100.0, 0.0, 10.0, 10.0), None);
+        assert_eq!(rect(f32::NAN, 0.0, 10.0, 10.0), None);
+    }
+}

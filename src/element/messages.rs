@@ -1,0 +1,80 @@
+//! Messages to the application, and the structures they hold.
+
+use gst::prelude::*;
+
+use super::{CAT, FaceSwap, enums, mark};
+use crate::{
+    control::stats::Snapshot,
+    engine::{FaceEvent, FaceReport, Quality},
+};
+
+/// The fields of `faceswap-stats`.
+pub(super) fn stats(s: &Snapshot, quality: Quality) -> gst::Structure {
+    gst::Structure::builder("faceswap-stats")
+        .field("fps", s.fps)
+        .field("frame-time-mean-ms", s.frame_time_mean_ms)
+        .field("frame-time-p95-ms", s.frame_time_p95_ms)
+        .field("frame-time-max-ms", s.frame_time_max_ms)
+        .field("detect-ms", s.detect_ms)
+        .field("landmarks-ms", s.landmarks_ms)
+        .field("swap-ms", s.swap_ms)
+        .field("blend-ms", s.blend_ms)
+        .field("faces", s.faces)
+        .field("frames-in", s.frames_in)
+        .field("frames-out", s.frames_out)
+        .field("frames-swapped", s.frames_swapped)
+        .field("frames-held", s.frames_held)
+        .field("frames-dropped", s.frames_dropped)
+        .field("engine", mark::ENGINE)
+        .field("quality", nick(enums::Quality::from(quality)))
+        .build()
+}
+
+/// A `faceswap-face`, for a face to which something happened.
+pub(super) fn face(face: &FaceReport, event: FaceEvent) -> gst::Structure {
+    let event = match event {
+        FaceEvent::Found => "found",
+        FaceEvent::Lost => "lost",
+        FaceEvent::Held => "held",
+        FaceEvent::Recovered => "recovered",
+    };
+    gst::Structure::builder("faceswap-face")
+        .field("track", face.track)
+        .field("event", event)
+        .field("x", face.rect.x.round() as i32)
+        .field("y", face.rect.y.round() as i32)
+        .field("width", face.rect.width.round() as i32)
+        .field("height", face.rect.height.round() as i32)
+        .build()
+}
+
+/// Posts an element message. The caller holds no lock.
+pub(super) fn post(element: &FaceSwap, mut structure: gst::Structure, running_time: Option<gst::ClockTime>) {
+    structure.set("running-time", running_time.unwrap_or_default().nseconds());
+    let message = gst::message::Element::builder(structure).src(element).build();
+    // Without a bus there is nobody to tell.
+    let _ = element.post_message(message);
+}
+
+/// Progress of loading.
+pub(super) fn progress(element: &FaceSwap, kind: gst::ProgressType, text: &str) {
+    let message = gst::message::Progress::builder(kind, "model", text).src(element).build();
+    let _ = element.post_message(message);
+}
+
+/// An error message, or a warning where the stream goes on.
+pub(super) fn failure(element: &FaceSwap, error: glib::Error, fatal: bool) {
+    let message = if fatal {
+        gst::error!(CAT, obj = element, "{error}");
+        gst::message::Error::builder_from_error(error).src(element).build()
+    } else {
+        gst::warning!(CAT, obj = element, "{error}");
+        gst::message::Warning::builder_from_error(error).src(element).build()
+    };
+    let _ = element.post_message(message);
+}
+
+fn nick(value: enums::Quality) -> String {
+    let value = value.to_value();
+    glib::EnumValue::from_value(&value).map(|(_, v)| v.nick().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,323 @@
+//! What the user set, and the properties that set it.
+
+use std::path::PathBuf;
+
+use glib::prelude::*;
+use gst::prelude::*;
+
+use super::enums::{ColourMatch, Deterministic, Engine, Mark, OnLost, Owner, Quality, Select};
+use crate::{engine::Params, models::Search};
+
+/// Milliseconds.
+pub(super) const DEFAULT_STATS_INTERVAL: u32 = 1000;
+const DEFAULT_PADDING: &str = "0,0,0,0";
+
+/// Values of the properties.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub source: Option<String>,
+    pub engine: Engine,
+    pub model_dir: Option<String>,
+    pub detector_file: Option<String>,
+    pub landmarker_file: Option<String>,
+    pub threads: u32,
+    pub params: Params,
+    pub mask_padding: String,
+    pub deterministic: Deterministic,
+    pub mark: Mark,
+    pub meta: bool,
+    /// Milliseconds, 0 = never.
+    pub stats_interval: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            source: None,
+            engine: Engine::default(),
+            model_dir: None,
+            detector_file: None,
+            landmarker_file: None,
+            threads: 0,
+            params: Params::default(),
+            mask_padding: DEFAULT_PADDING.into(),
+            deterministic: Deterministic::default(),
+            mark: Mark::default(),
+            meta: false,
+            stats_interval: DEFAULT_STATS_INTERVAL,
+        }
+    }
+}
+
+impl Settings {
+    pub fn search(&self) -> Search {
+        let path = |file: &Option<String>| file.as_ref().map(PathBuf::from);
+        Search {
+            model_dir: path(&self.model_dir),
+            detector_file: path(&self.detector_file),
+            landmarker_file: path(&self.landmarker_file),
+        }
+    }
+
+    /// `None` for a property that cannot be read here.
+    pub fn get(&self, name: &str) -> Option<glib::Value> {
+        let p = &self.params;
+        Some(match name {
+            "source" => self.source.to_value(),
+            "engine" => self.engine.to_value(),
+            "model-dir" => self.model_dir.to_value(),
+            "detector-file" => self.detector_file.to_value(),
+            "landmarker-file" => self.landmarker_file.to_value(),
+            "threads" => self.threads.to_value(),
+            "quality" => Quality::from(p.quality).to_value(),
+            "select" => Select::from(p.select).to_value(),
+            "max-faces" => (p.max_faces as u32).to_value(),
+            "detection-threshold" => decimal(p.detection_threshold).to_value(),
+            "detection-interval" => p.detection_interval.to_value(),
+            "opacity" => decimal(p.opacity).to_value(),
+            "smoothing" => decimal(p.smoothing).to_value(),
+            "mask-blur" => decimal(p.mask_blur).to_value(),
+            "mask-padding" => self.mask_padding.to_value(),
+            "mouth" => Owner::from(p.mouth).to_value(),
+            "eyes" => Owner::from(p.eyes).to_value(),
+            "colour-match" => ColourMatch::from(p.colour_match).to_value(),
+            "on-lost" => OnLost::from(p.on_lost).to_value(),
+            "deterministic" => self.deterministic.to_value(),
+            "mark" => self.mark.to_value(),
+            "meta" => self.meta.to_value(),
+            "stats-interval" => self.stats_interval.to_value(),
+            _ => return None,
+        })
+    }
+
+    /// # Errors
+    /// Says why the value cannot be used; the setting is then as it was.
+    pub fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), String> {
+        let p = &mut self.params;
+        match name {
+            "source" => self.source = text(name, value)?,
+            "engine" => self.engine = read(name, value)?,
+            "model-dir" => self.model_dir = text(name, value)?,
+            "detector-file" => self.detector_file = text(name, value)?,
+            "landmarker-file" => self.landmarker_file = text(name, value)?,
+            "threads" => self.threads = read(name, value)?,
+            "quality" => p.quality = read::<Quality>(name, value)?.into(),
+            "select" => p.select = read::<Select>(name, value)?.into(),
+            "max-faces" => p.max_faces = read::<u32>(name, value)? as usize,
+            "detection-threshold" => p.detection_threshold = read::<f64>(name, value)? as f32,
+            "detection-interval" => p.detection_interval = read(name, value)?,
+            "opacity" => p.opacity = read::<f64>(name, value)? as f32,
+            "smoothing" => p.smoothing = read::<f64>(name, value)? as f32,
+            "mask-blur" => p.mask_blur = read::<f64>(name, value)? as f32,
+            "mask-padding" => {
+                let list = text(name, value)?.unwrap_or_else(|| DEFAULT_PADDING.into());
+                p.mask_padding = parse_padding(&list)?;
+                self.mask_padding = list;
+            }
+            "mouth" => p.mouth = read::<Owner>(name, value)?.into(),
+            "eyes" => p.eyes = read::<Owner>(name, value)?.into(),
+            "colour-match" => p.colour_match = read::<ColourMatch>(name, value)?.into(),
+            "on-lost" => p.on_lost = read::<OnLost>(name, value)?.into(),
+            "deterministic" => self.deterministic = read(name, value)?,
+            "mark" => self.mark = read(name, value)?,
+            "meta" => self.meta = read(name, value)?,
+            "stats-interval" => self.stats_interval = read(name, value)?,
+            _ => return Err(format!("no property {name} can be set")),
+        }
+        Ok(())
+    }
+}
+
+fn read<'v, T>(name: &str, value: &'v glib::Value) -> Result<T, String>
+where
+    T: glib::value::FromValue<'v>,
+    <T::Checker as glib::value::ValueTypeChecker>::Error: std::fmt::Display,
+{
+    value.get().map_err(|e| format!("property {name}: {e}"))
+}
+
+/// An empty string is no string.
+fn text(name: &str, value: &glib::Value) -> Result<Option<String>, String> {
+    Ok(read::<Option<String>>(name, value)?.filter(|s| !s.is_empty()))
+}
+
+fn parse_padding(list: &str) -> Result<[f32; 4], String> {
+    let wrong =
+        || format!("mask-padding is {list:?}; give four percentages from 0 to 100: top,right,bottom,left");
+    let mut padding = [0.0; 4];
+    let mut parts = list.split(',');
+    for side in &mut padding {
+        let value: f32 = parts.next().and_then(|p| p.trim().parse().ok()).ok_or_else(wrong)?;
+        if !(0.0..=100.0).contains(&value) {
+            return Err(wrong());
+        }
+        *side = value;
+    }
+    if parts.next().is_some() { Err(wrong()) } else { Ok(padding) }
+}
+
+/// The decimal number that the user wrote, which `f64::from` would not give back.
+fn decimal(value: f32) -> f64 {
+    (f64::from(value) * 1e6).round() / 1e6
+}
+
+/// The properties. All that can change while playing can also be controlled.
+pub(super) fn specs() -> Vec<glib::ParamSpec> {
+    let d = Settings::default();
+    let p = d.params;
+    vec![
+        glib::ParamSpecString::builder("source")
+            .nick("Source")
+            .blurb("Photo of the face to show: an image file, several with commas between (a comma in a name is \\,), or a folder; none passes the video through")
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("engine", d.engine)
+            .nick("Engine")
+            .blurb("What swaps the face")
+            .mutable_ready()
+            .build(),
+        file("model-dir", "Model folder", "Folder with the default models (else GST_FACESWAP_MODEL_DIR, the user's data folder, the build's models folder)"),
+        file("detector-file", "Detector file", "ONNX file of another face detector: CenterFace, YuNet or SCRFD"),
+        file("landmarker-file", "Landmarker file", "ONNX file of another 468-point face mesh model"),
+        glib::ParamSpecUInt::builder("threads")
+            .nick("Threads")
+            .blurb("CPU threads to use in all; 0 takes one for each performance core")
+            .maximum(256)
+            .default_value(d.threads)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("quality", Quality::from(p.quality))
+            .nick("Quality")
+            .blurb("Resolution that faces are searched at; the swapped face always has the frame's own resolution")
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("select", Select::from(p.select))
+            .nick("Select")
+            .blurb("Which of the faces in the picture are swapped")
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("max-faces")
+            .nick("Maximum faces")
+            .blurb("Faces swapped in one frame at most")
+            .minimum(1)
+            .maximum(64)
+            .default_value(p.max_faces as u32)
+            .controllable()
+            .mutable_playing()
+            .build(),
+        share("detection-threshold", "Detection threshold", "How sure the detector must be that something is a face", p.detection_threshold),
+        glib::ParamSpecUInt::builder("detection-interval")
+            .nick("Detection interval")
+            .blurb("Frames between two searches for new faces while one is tracked")
+            .minimum(1)
+            .maximum(300)
+            .default_value(p.detection_interval)
+            .controllable()
+            .mutable_playing()
+            .build(),
+        share("opacity", "Opacity", "How much of the swapped face shows; 0 leaves the frame untouched", p.opacity),
+        share("smoothing", "Smoothing", "Smoothing of the face's motion; 0 is none, 1 is strong and slow", p.smoothing),
+        share("mask-blur", "Mask blur", "Feather of the mask's rim; 0.3 is 3 percent of the face's width", p.mask_blur),
+        glib::ParamSpecString::builder("mask-padding")
+            .nick("Mask padding")
+            .blurb("How far the mask's edge moves inward, in percent of the face's box: top,right,bottom,left")
+            .default_value(Some(DEFAULT_PADDING))
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("mouth", Owner::from(p.mouth))
+            .nick("Mouth")
+            .blurb("Whose mouth interior shows between the lips")
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("eyes", Owner::from(p.eyes))
+            .nick("Eyes")
+            .blurb("Whose eyeballs show between the lids")
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("colour-match", ColourMatch::from(p.colour_match))
+            .nick("Colour match")
+            .blurb("How the source's colour follows the video's")
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("on-lost", OnLost::from(p.on_lost))
+            .nick("On lost")
+            .blurb("What is shown where a tracked face is no longer seen")
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("deterministic", d.deterministic)
+            .nick("Deterministic")
+            .blurb("Whether the same input gives the same output, at the price of waiting for background detection")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("mark", d.mark)
+            .nick("Mark")
+            .blurb("How altered frames are marked as synthetic media")
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("meta")
+            .nick("Meta")
+            .blurb("Attach a GstVideoRegionOfInterestMeta 'face' for each face, with track id, score and landmarks")
+            .default_value(d.meta)
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .nick("Statistics")
+            .blurb("Frame rate, frame and stage times, and counters; the fields of faceswap-stats messages")
+            .read_only()
+            .build(),
+        glib::ParamSpecUInt::builder("stats-interval")
+            .nick("Statistics interval")
+            .blurb("Milliseconds between two faceswap-stats messages; 0 sends none")
+            .default_value(d.stats_interval)
+            .controllable()
+            .mutable_playing()
+            .build(),
+    ]
+}
+
+fn file(name: &'static str, nick: &'static str, blurb: &'static str) -> glib::ParamSpec {
+    glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build()
+}
+
+fn share(name: &'static str, nick: &'static str, blurb: &'static str, default: f32) -> glib::ParamSpec {
+    glib::ParamSpecDouble::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .minimum(0.0)
+        .maximum(1.0)
+        .default_value(decimal(default))
+        .controllable()
+        .mutable_playing()
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_four_percentages() {
+        assert_eq!(parse_padding("0,0,0,0"), Ok([0.0; 4]));
+        assert_eq!(parse_padding(" 10, 2.5,0 ,100"), Ok([10.0, 2.5, 0.0, 100.0]));
+        for wrong in ["", "1,2,3", "1,2,3,4,5", "a,0,0,0", "-1,0,0,0", "101,0,0,0", "nan,0,0,0"] {
+            assert!(parse_padding(wrong).unwrap_err().contains("top,right,bottom,left"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_read_back_as_written() {
+        for v in [0.0, 0.05, 0.3, 0.123456, 1.0] {
+            assert_eq!(decimal(v as f32), v);
+        }
+    }
+}
