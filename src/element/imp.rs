@@ -33,11 +33,12 @@ use gst_base::{
 use gst_video::subclass::prelude::*;
 
 use super::{
-    CAT,
     frame::{FORMATS, Layout},
     job::{self, Load, Loaded},
     loader::Loader,
-    lock, mark, messages,
+    lock,
+    log::{self, CAT},
+    mark, messages,
     settings::{self, Settings},
     stream::Stream,
 };
@@ -175,10 +176,11 @@ impl BaseTransformImpl for FaceSwap {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
+        log::route_runtime();
         let settings = lock(&self.settings).clone();
         let search = settings.search();
         if let Some(list) = &settings.source {
-            job::check(list, &search).map_err(|e| gst::error_msg!(gst::ResourceError::NotFound, ("{e}")))?;
+            job::check(list, &search).map_err(|e| e.to_start_error())?;
         }
         let job = Load::new(&self.obj(), search, settings.threads as usize);
         let loader = Loader::spawn(job).map_err(|e| {

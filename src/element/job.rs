@@ -4,10 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use glib::{WeakRef, prelude::*};
 
-use super::{CAT, FaceSwap, loader::Job, mark::Origin, messages};
+use super::{FaceSwap, loader::Job, log::CAT, mark::Origin, messages};
 use crate::{
     engine::{Engine, EngineError, Source, SourceError, SourceLoader, split_list},
-    models::{ModelError, Pack, Search},
+    models::{self, Model, ModelError, Pack, Search},
 };
 
 /// A source, with the engine that shows it where the stream has none yet.
@@ -29,17 +29,40 @@ pub(super) enum LoadError {
     Source(#[from] SourceError),
 }
 
+impl LoadError {
+    fn is_missing_file(&self) -> bool {
+        use ModelError::{Missing, NoSuchFile, RuntimeMissing};
+        match self {
+            LoadError::Source(e) => {
+                matches!(e, SourceError::Missing { .. } | SourceError::EmptyFolder { .. })
+            }
+            LoadError::Model(e) | LoadError::Engine(EngineError::Model(e)) => {
+                matches!(e, Missing { .. } | NoSuchFile { .. } | RuntimeMissing { .. })
+            }
+            LoadError::Engine(_) => false,
+        }
+    }
+
+    /// What the element's start fails with.
+    pub fn to_start_error(&self) -> gst::ErrorMessage {
+        if self.is_missing_file() {
+            gst::error_msg!(gst::ResourceError::NotFound, ("{self}"))
+        } else {
+            gst::error_msg!(gst::LibraryError::Init, ("{self}"))
+        }
+    }
+}
+
 impl From<&LoadError> for glib::Error {
     fn from(error: &LoadError) -> Self {
         let text = error.to_string();
         match error {
-            LoadError::Source(SourceError::Missing { .. } | SourceError::EmptyFolder { .. })
-            | LoadError::Model(_) => glib::Error::new(gst::ResourceError::NotFound, &text),
+            missing if missing.is_missing_file() => glib::Error::new(gst::ResourceError::NotFound, &text),
             LoadError::Source(SourceError::Unreadable { .. }) => {
                 glib::Error::new(gst::ResourceError::OpenRead, &text)
             }
             LoadError::Source(_) => glib::Error::new(gst::StreamError::WrongType, &text),
-            LoadError::Engine(_) => glib::Error::new(gst::LibraryError::Init, &text),
+            LoadError::Model(_) | LoadError::Engine(_) => glib::Error::new(gst::LibraryError::Init, &text),
         }
     }
 }
@@ -52,6 +75,14 @@ pub(super) fn check(list: &str, search: &Search) -> Result<(), LoadError> {
     }
     Pack::find(search)?;
     Ok(())
+}
+
+fn origin(model: &Model) -> Result<Origin, ModelError> {
+    let name = match &model.card {
+        Some(card) => card.name.clone(),
+        None => model.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    Ok(Origin { model: name, sha256: models::sha256(&model.path)? })
 }
 
 /// The worker's job for one element.
@@ -90,7 +121,7 @@ impl Load {
             let pack = Pack::find(&self.search)?;
             self.sources = Some(SourceLoader::new(&pack)?);
             self.engine = Some(Box::new(Engine::new(&pack, self.threads)?));
-            self.origin = Some(Arc::new(Origin::default()));
+            self.origin = Some(Arc::new(origin(&pack.landmarker)?));
             self.engine_made = true;
         }
         let Some(sources) = &mut self.sources else { unreachable!("made together with the engine") };

@@ -35,7 +35,7 @@ pub(super) fn register() {
     });
 }
 
-/// Says on the frame what was done to it.
+/// Says on the frame what was done to it. `boxes` are all that was drawn, the label's included.
 pub(super) fn mark(
     buffer: &mut gst::BufferRef,
     report: &Report,
@@ -51,14 +51,14 @@ pub(super) fn mark(
     structure.set("engine", ENGINE);
     structure.set("model", origin.model.as_str());
     structure.set("model-sha256", origin.sha256.as_str());
-    structure.set("faces", report.regions.len() as u32);
+    structure.set("faces", (report.swapped + report.held) as u32);
     structure.set("boxes", gst::Array::new(boxes));
     Ok(())
 }
 
-/// One region of interest for each face that lies at least partly in the frame.
+/// One region of interest for each face that is seen in the frame.
 pub(super) fn regions(buffer: &mut gst::BufferRef, faces: &[FaceReport], width: u32, height: u32) {
-    for face in faces {
+    for face in faces.iter().filter(|face| !face.landmarks.is_empty()) {
         let Some(rect) = inside(face.rect, width, height) else { continue };
         let mut meta = VideoRegionOfInterestMeta::add(buffer, "face", rect);
         meta.set_id(face.track as i32);

@@ -2,7 +2,7 @@
 
 use gst::prelude::*;
 
-use super::{CAT, FaceSwap, enums, mark};
+use super::{FaceSwap, enums, log::CAT, mark};
 use crate::{
     control::stats::Snapshot,
     engine::{FaceEvent, FaceReport, Quality},

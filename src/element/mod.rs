@@ -5,20 +5,18 @@ mod frame;
 mod imp;
 mod job;
 mod loader;
+mod log;
 mod mark;
 mod messages;
 mod process;
 mod settings;
 mod stream;
 
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gst::prelude::*;
 
 pub use enums::{ColourMatch, Deterministic, Engine, Mark, OnLost, Owner, Quality, Select};
-
-static CAT: LazyLock<gst::DebugCategory> =
-    LazyLock::new(|| gst::DebugCategory::new("faceswap", gst::DebugColorFlags::empty(), Some("Face swap")));
 
 glib::wrapper! {
     pub struct FaceSwap(ObjectSubclass<imp::FaceSwap>)

@@ -6,11 +6,13 @@ use gst::{prelude::*, subclass::prelude::*};
 use gst_base::prelude::*;
 
 use super::{
-    CAT, Deterministic, Mark,
+    Deterministic, Mark,
     imp::FaceSwap,
     job::Loaded,
     loader::Next,
-    lock, mark, messages, settings,
+    lock,
+    log::CAT,
+    mark, messages, settings,
     stream::{Stream, SwapError},
 };
 use crate::{control::stats::Processed, engine::Report};
@@ -42,11 +44,12 @@ impl FaceSwap {
             stream.passthrough = Some(passthrough);
             stream.reset();
         }
+        stream.begun = Some(Instant::now());
         Ok(())
     }
 
     pub(super) fn swap(&self, stream: &mut Stream, buffer: &mut gst::BufferRef) -> Result<(), SwapError> {
-        let begun = Instant::now();
+        let begun = stream.begun.take().unwrap_or_else(Instant::now);
         let (mut params, mark, meta, deterministic) = {
             let s = lock(&self.settings);
             (s.params, s.mark, s.meta, s.deterministic)
@@ -59,14 +62,11 @@ impl FaceSwap {
         let position = self.running_time(buffer);
         let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
         let time = stream.advance(position, discont);
-        let (mark_event, size) =
-            (mark != Mark::None, stream.layout.as_ref().map(|l| (l.info.width(), l.info.height())));
+        let size = stream.layout.as_ref().map(|l| (l.info.width(), l.info.height()));
         let origin = stream.origin.clone();
         let report = stream.swap(buffer, &params, time)?;
-        if report.altered
-            && mark_event
-            && let Err(e) = mark::mark(buffer, report, &origin)
-        {
+        let marked = report.altered && mark != Mark::None;
+        if marked && let Err(e) = mark::mark(buffer, report, &origin) {
             gst::warning!(CAT, imp = self, "Marking the frame: {e}");
         }
         if meta && let Some((width, height)) = size {
@@ -78,10 +78,7 @@ impl FaceSwap {
                 messages::post(&self.obj(), messages::face(face, event), position);
             }
         }
-        if report.altered
-            && mark_event
-            && let Some(event) = stream.tags.first_mark()
-        {
+        if marked && let Some(event) = stream.tags.first_mark() {
             self.obj().src_pad().push_event(event);
         }
         Ok(())
@@ -91,7 +88,7 @@ impl FaceSwap {
         let frame = Processed {
             elapsed,
             times: report.times,
-            faces: report.faces.len() as u32,
+            faces: report.faces.iter().filter(|face| !face.landmarks.is_empty()).count() as u32,
             swapped: report.swapped > 0,
             held: report.held > 0,
         };

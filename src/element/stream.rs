@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -30,6 +30,8 @@ pub(super) struct Stream {
     pub live: Option<bool>,
     pub source: Option<Arc<Source>>,
     pub origin: Arc<Origin>,
+    /// When work on the current frame began.
+    pub begun: Option<Instant>,
     engine: Option<Box<Engine>>,
     pool: Option<gst::BufferPool>,
     time: Option<Duration>,

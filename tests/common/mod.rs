@@ -1,0 +1,205 @@
+//! What the element's tests share.
+
+#![allow(dead_code)]
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Once,
+    time::Duration,
+};
+
+use gst::prelude::*;
+use gst_video::{VideoFormat, VideoInfo, VideoInfoBuilder};
+
+pub const FORMATS: [VideoFormat; 10] = [
+    VideoFormat::Nv12,
+    VideoFormat::I420,
+    VideoFormat::Uyvy,
+    VideoFormat::Yuy2,
+    VideoFormat::Rgb,
+    VideoFormat::Bgr,
+    VideoFormat::Rgbx,
+    VideoFormat::Bgrx,
+    VideoFormat::Rgba,
+    VideoFormat::Bgra,
+];
+
+/// GStreamer with the plugin, linked in.
+pub fn init() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        gst::init().unwrap();
+        gstfaceswap::plugin_register_static().unwrap();
+    });
+}
+
+pub fn faceswap() -> gst::Element {
+    init();
+    gst::ElementFactory::make("faceswap").build().unwrap()
+}
+
+pub fn repo() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The default pack's folder.
+pub fn models() -> PathBuf {
+    let folder = std::env::var_os("GST_FACESWAP_MODEL_DIR").map_or(repo().join("models"), PathBuf::from);
+    assert!(
+        folder.join("face_mesh.onnx").is_file(),
+        "the default models are not in {}: run `make models`",
+        folder.display()
+    );
+    folder
+}
+
+/// Photo of one person, from the default pack.
+pub fn hopper() -> String {
+    models().join("demo/grace_hopper.jpg").display().to_string()
+}
+
+/// Photo of another person.
+pub fn astronaut() -> String {
+    models().join("demo/astronaut.png").display().to_string()
+}
+
+/// A file of the shared media, or `None` and a line that says so.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let path = repo().join("../shared/media").join(path);
+    let there = path.exists();
+    if !there {
+        println!("NOT TESTED: {} is not there", path.display());
+    }
+    there.then_some(path)
+}
+
+/// A folder for one test's files, empty.
+pub fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("faceswap-test-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+pub fn info(format: VideoFormat, width: u32, height: u32) -> VideoInfo {
+    builder(format, width, height).fps(gst::Fraction::new(25, 1)).build().unwrap()
+}
+
+pub fn builder(format: VideoFormat, width: u32, height: u32) -> VideoInfoBuilder<'static> {
+    init();
+    VideoInfo::builder(format, width, height)
+}
+
+/// A photo as a frame, scaled to fit the middle of the frame.
+pub fn photo_frame(path: &str, info: &VideoInfo) -> gst::Buffer {
+    let (width, height) = (info.width(), info.height());
+    let photo = image::open(path).unwrap().resize(width, height, image::imageops::FilterType::Triangle);
+    let mut canvas = image::RgbaImage::from_pixel(width, height, image::Rgba([90, 110, 100, 255]));
+    let (x, y) = ((width - photo.width()) / 2, (height - photo.height()) / 2);
+    image::imageops::overlay(&mut canvas, &photo.to_rgba8(), x.into(), y.into());
+    convert(canvas.into_raw(), info)
+}
+
+/// RGBA pixels as a frame of `info`.
+pub fn convert(rgba: Vec<u8>, info: &VideoInfo) -> gst::Buffer {
+    let from = VideoInfo::builder(VideoFormat::Rgba, info.width(), info.height()).build().unwrap();
+    let source = gst_video::VideoFrame::from_buffer_readable(gst::Buffer::from_slice(rgba), &from).unwrap();
+    let target = gst::Buffer::with_size(info.size()).unwrap();
+    let mut target = gst_video::VideoFrame::from_buffer_writable(target, info).unwrap();
+    gst_video::VideoConverter::new(&from, info, None).unwrap().frame(&source, &mut target);
+    target.into_buffer()
+}
+
+/// As [`convert`], the other way.
+pub fn rgba(buffer: &gst::Buffer, info: &VideoInfo) -> Vec<u8> {
+    let to = VideoInfo::builder(VideoFormat::Rgba, info.width(), info.height()).build().unwrap();
+    let source = gst_video::VideoFrame::from_buffer_readable(buffer.clone(), info).unwrap();
+    let target = gst::Buffer::with_size(to.size()).unwrap();
+    let mut target = gst_video::VideoFrame::from_buffer_writable(target, &to).unwrap();
+    gst_video::VideoConverter::new(info, &to, None).unwrap().frame(&source, &mut target);
+    target.into_buffer().map_readable().unwrap().to_vec()
+}
+
+/// Stamps a copy of `frame` as the `index`th at 25 frames a second.
+pub fn stamped(frame: &gst::Buffer, index: u64) -> gst::Buffer {
+    let mut buffer = frame.copy_deep().unwrap();
+    let b = buffer.make_mut();
+    b.set_pts(gst::ClockTime::from_mseconds(40 * index));
+    b.set_duration(gst::ClockTime::from_mseconds(40));
+    b.set_offset(index);
+    buffer
+}
+
+pub fn bytes(buffer: &gst::Buffer) -> Vec<u8> {
+    buffer.map_readable().unwrap().to_vec()
+}
+
+/// One faceswap with a pad before and behind it.
+pub struct Rig {
+    pub harness: gst_check::Harness,
+    pub element: gst::Element,
+    pub bus: gst::Bus,
+    pub info: VideoInfo,
+}
+
+impl Rig {
+    /// Playing, with `set` done before.
+    pub fn new(info: &VideoInfo, set: impl FnOnce(&gst::Element)) -> Rig {
+        let element = faceswap();
+        set(&element);
+        let bus = gst::Bus::new();
+        element.set_bus(Some(&bus));
+        let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        harness.set_src_caps(info.to_caps().unwrap());
+        Rig { harness, element, bus, info: info.clone() }
+    }
+
+    /// Pushes a frame and takes what comes out.
+    pub fn pass(&mut self, buffer: gst::Buffer) -> gst::Buffer {
+        self.harness.push_and_pull(buffer).unwrap_or_else(|e| panic!("{e:?}: {:?}", self.messages()))
+    }
+
+    /// All messages posted so far.
+    pub fn messages(&self) -> Vec<gst::Message> {
+        std::iter::from_fn(|| self.bus.pop()).collect()
+    }
+
+    /// The text of the next error or warning within ten seconds.
+    pub fn complaint(&self) -> String {
+        let kinds = [gst::MessageType::Error, gst::MessageType::Warning];
+        let message = self.bus.timed_pop_filtered(gst::ClockTime::from_seconds(10), &kinds);
+        complaint(&message.expect("an error or a warning"))
+    }
+}
+
+pub fn complaint(message: &gst::Message) -> String {
+    match message.view() {
+        gst::MessageView::Error(m) => format!("error: {}", m.error()),
+        gst::MessageView::Warning(m) => format!("warning: {}", m.error()),
+        other => panic!("neither error nor warning: {other:?}"),
+    }
+}
+
+/// Brings the element to paused; the text of the error where that fails.
+pub fn try_start(element: &gst::Element) -> Result<(), String> {
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    let result = element.set_state(gst::State::Paused);
+    let error = bus.pop_filtered(&[gst::MessageType::Error]).map(|m| complaint(&m));
+    element.set_state(gst::State::Null).unwrap();
+    match (result, error) {
+        (Ok(_), None) => Ok(()),
+        (_, error) => Err(error.unwrap_or_else(|| "failed without a message".into())),
+    }
+}
+
+/// Waits up to ten seconds for `done`.
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("not within ten seconds: {what}");
+}
