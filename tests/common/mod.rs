@@ -100,9 +100,15 @@ pub fn photo_frame(path: &str, info: &VideoInfo) -> gst::Buffer {
     convert(canvas.into_raw(), info)
 }
 
+/// RGBA of the same size, rate and mode: the converter can change none of these.
+fn like(info: &VideoInfo) -> VideoInfo {
+    let rgba = builder(VideoFormat::Rgba, info.width(), info.height());
+    rgba.fps(info.fps()).interlace_mode(info.interlace_mode()).build().unwrap()
+}
+
 /// RGBA pixels as a frame of `info`.
 pub fn convert(rgba: Vec<u8>, info: &VideoInfo) -> gst::Buffer {
-    let from = VideoInfo::builder(VideoFormat::Rgba, info.width(), info.height()).build().unwrap();
+    let from = like(info);
     let source = gst_video::VideoFrame::from_buffer_readable(gst::Buffer::from_slice(rgba), &from).unwrap();
     let target = gst::Buffer::with_size(info.size()).unwrap();
     let mut target = gst_video::VideoFrame::from_buffer_writable(target, info).unwrap();
@@ -112,7 +118,7 @@ pub fn convert(rgba: Vec<u8>, info: &VideoInfo) -> gst::Buffer {
 
 /// As [`convert`], the other way.
 pub fn rgba(buffer: &gst::Buffer, info: &VideoInfo) -> Vec<u8> {
-    let to = VideoInfo::builder(VideoFormat::Rgba, info.width(), info.height()).build().unwrap();
+    let to = like(info);
     let source = gst_video::VideoFrame::from_buffer_readable(buffer.clone(), info).unwrap();
     let target = gst::Buffer::with_size(to.size()).unwrap();
     let mut target = gst_video::VideoFrame::from_buffer_writable(target, &to).unwrap();
