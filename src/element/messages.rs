@@ -26,6 +26,7 @@ pub(super) fn stats(s: &Snapshot, quality: Quality) -> gst::Structure {
         .field("frames-held", s.frames_held)
         .field("frames-dropped", s.frames_dropped)
         .field("engine", mark::ENGINE)
+        .field("execution-provider", "cpu")
         .field("quality", nick(enums::Quality::from(quality)))
         .build()
 }
