@@ -1,0 +1,106 @@
+# `make` alone lists the targets. Each installs or fetches what it lacks, and is quick the second time.
+
+ifeq ($(shell uname -s),Darwin)
+DYLIB := dylib
+DATA := $(HOME)/Library/Application Support
+else
+DYLIB := so
+DATA := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)
+endif
+
+PYTHON ?= python3
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PLUGIN := libgstfaceswap.$(DYLIB)
+
+# GStreamer scans this folder by itself, on every system.
+PLUGINS := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gstreamer-1.0/plugins
+OWN := $(DATA)/gst-faceswap
+
+APT := pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools \
+	$(addprefix gstreamer1.0-,plugins-base plugins-good plugins-bad plugins-ugly libav)
+
+.PHONY: help deps models build test fmt clippy docs bench install uninstall clean
+.NOTPARALLEL:
+
+help:
+	@echo 'make build      the plugin: $(TARGET)/release/$(PLUGIN)'
+	@echo 'make models     bring the default models'
+	@echo 'make test       everything that must hold before a change lands'
+	@echo 'make bench      measure speed and allocations'
+	@echo 'make install    plugin and models into your home, where GStreamer finds them by itself'
+	@echo 'make uninstall  remove what install put there'
+	@echo 'make deps       install the system packages that are missing (the others do it too)'
+	@echo 'make clean      remove what was built'
+
+deps:
+	@command -v cargo >/dev/null || { echo 'cargo is missing: install Rust 1.95 or newer, see rust-lang.org' >&2; exit 1; }
+	@set -e; \
+	if ! command -v apt-get >/dev/null; then \
+		pkg-config --exists gstreamer-1.0 gstreamer-video-1.0 2>/dev/null && command -v gst-launch-1.0 >/dev/null && exit; \
+		echo 'GStreamer 1.22 or newer with its development files and tools, and pkg-config are missing.' >&2; \
+		echo 'macOS: brew install gstreamer pkgconf. Fedora: gstreamer1-plugins-base-devel and gstreamer1-plugins-*.' >&2; \
+		exit 1; \
+	fi; \
+	lacking=''; \
+	for package in $(APT); do \
+		dpkg-query -W -f='$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || lacking="$$lacking $$package"; \
+	done; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || lacking="$$lacking python3-venv"; \
+	command -v cc >/dev/null || lacking="$$lacking gcc libc6-dev"; \
+	test -n "$$lacking" || exit 0; \
+	echo "installing$$lacking"; \
+	root=; test "$$(id -u)" = 0 || root=sudo; \
+	if test -n "$$root" && ! command -v sudo >/dev/null; then \
+		echo "run as root: apt-get install$$lacking" >&2; exit 1; \
+	fi; \
+	$$root apt-get update -qq; \
+	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$lacking >/dev/null
+
+models: deps
+	@$(PYTHON) models/fetch.py
+
+build: deps
+	cargo build --release --lib
+	@echo 'built $(TARGET)/release/$(PLUGIN)'
+
+test: deps models fmt clippy docs
+	cargo test --no-fail-fast --lib --tests
+
+fmt:
+	cargo fmt --check
+
+clippy: deps
+	cargo clippy --all-targets -- -D warnings
+
+docs: deps
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
+
+bench: deps models
+	cargo bench --bench '*'
+
+# The list of installed files lies beside the models; uninstall goes by it.
+install: build models
+	@set -e; \
+	mkdir -p '$(PLUGINS)' '$(OWN)/models'; \
+	list='$(OWN)/installed.txt'; : > "$$list.part"; \
+	put() { cp "$$1" "$$2/.part" && mv "$$2/.part" "$$2/$${1##*/}" && echo "$$2/$${1##*/}" >> "$$list.part"; }; \
+	for file in models/*.toml models/*.onnx models/libonnxruntime*; do put "$$file" '$(OWN)/models'; done; \
+	put '$(TARGET)/release/$(PLUGIN)' '$(PLUGINS)'; \
+	mv "$$list.part" "$$list"
+	@gst-inspect-1.0 --exists faceswap || { \
+		echo 'GStreamer does not find it; is GST_PLUGIN_SYSTEM_PATH set, which replaces $(PLUGINS)?' >&2; exit 1; }
+	@echo 'installed: $(PLUGINS)/$(PLUGIN)'
+	@echo 'models in: $(OWN)/models'
+	@echo 'next: gst-inspect-1.0 faceswap'
+
+uninstall:
+	@set -e; \
+	list='$(OWN)/installed.txt'; \
+	test -f "$$list" || { echo 'nothing is installed'; exit 0; }; \
+	while IFS= read -r file; do rm -f "$$file"; done < "$$list"; \
+	rm "$$list"; \
+	for folder in '$(OWN)/models' '$(OWN)' '$(PLUGINS)'; do rmdir "$$folder" 2>/dev/null || true; done; \
+	echo 'uninstalled'
+
+clean:
+	cargo clean
