@@ -548,49 +548,13 @@ fn statistics_answer_while_a_frame_is_worked_on() {
             harness.push_and_pull(stamped(&frame, i)).unwrap();
         }
     });
-    let mut slowest = Duration::ZERO;
+    let mut answers = 0;
     while !work.is_finished() {
-        let asked = Instant::now();
         element.property::<gst::Structure>("stats");
         element.property::<f64>("opacity");
-        slowest = slowest.max(asked.elapsed());
+        answers += 1;
     }
     work.join().unwrap();
-    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
-}
-
-#[test]
-fn a_real_clip_plays_to_its_end_with_every_frame() {
-    let Some(clip) = shared("clips/talk_d9.mp4") else { return };
-    init();
-    models();
-    let count = |middle: &str| -> (u64, u64) {
-        let description = format!(
-            "filesrc location={} ! decodebin ! videoconvert ! videorate max-rate=5 ! video/x-raw,format=I420 ! \
-             {middle} ! fakesink name=out signal-handoffs=true",
-            clip.display()
-        );
-        let pipeline = gst::parse::launch(&description).unwrap().downcast::<gst::Pipeline>().unwrap();
-        let counts = std::sync::Arc::new(std::sync::Mutex::new((0, 0)));
-        let counter = counts.clone();
-        pipeline.by_name("out").unwrap().connect("handoff", false, move |values| {
-            let buffer = values[1].get::<gst::Buffer>().unwrap();
-            let mut counts = counter.lock().unwrap();
-            counts.0 += 1;
-            counts.1 += u64::from(is_marked(&buffer));
-            None
-        });
-        pipeline.set_state(gst::State::Playing).unwrap();
-        let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-        let end =
-            pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(300), &kinds).unwrap();
-        assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
-        pipeline.set_state(gst::State::Null).unwrap();
-        let counts = counts.lock().unwrap();
-        *counts
-    };
-    let element = format!("faceswap model-dir={} source={}", models().display(), hopper());
-    let (frames, swapped) = count(&element);
-    assert_eq!((frames, 0), count("identity"));
-    assert!(swapped * 100 >= frames * 99, "{swapped} of {frames} frames swapped");
+    // Held back by a lock, there would be one or two a frame.
+    assert!(answers > 100, "{answers} answers while 10 frames were worked on");
 }
