@@ -11,7 +11,7 @@ pub enum SourceError {
     Missing { path: PathBuf },
     #[error("source image {}: cannot be read: {error}", path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
-    #[error("source image {}: not a readable image: {reason}; use JPEG, PNG, WebP, BMP, TIFF or GIF", path.display())]
+    #[error("source image {}: not a readable image: {reason}; use JPEG, PNG, WebP, BMP or GIF", path.display())]
     NotAnImage { path: PathBuf, reason: String },
     #[error("source image {}: {width}×{height} pixels are too many; the limit is {limit} megapixels, scale it down", path.display())]
     TooLarge { path: PathBuf, width: u32, height: u32, limit: u32 },

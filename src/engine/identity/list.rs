@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::SourceError;
 
-const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"];
+const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "bmp", "gif"];
 /// Images taken from one folder.
 const MOST: usize = 256;
 

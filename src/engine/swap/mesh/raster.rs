@@ -1,5 +1,7 @@
 //! Draws textured, relit triangles into a band of a layer.
 
+use wide::f32x8;
+
 use super::texture::{Level, Texture, bilinear};
 
 /// A vertex of the mesh as it is drawn.
@@ -108,26 +110,31 @@ struct Span<'a> {
 
 /// A factor above 1 bends off towards white instead of clipping; 1 leaves the texel as it is.
 #[inline(always)]
-fn relight(texel: f32, gain: f32) -> f32 {
-    let lift = texel * (gain - 1.0);
+fn relight(texel: f32x8, gain: f32x8) -> f32x8 {
+    let change = texel * (gain - 1.0);
+    let (lift, fall) = (change.max(f32x8::ZERO), change.min(f32x8::ZERO));
     let room = 256.0 - texel;
-    let bend = room / (room * room + lift * lift).sqrt();
-    texel + if lift > 0.0 { lift * bend } else { lift }
+    texel + fall + lift * room / (room * room + lift * lift).sqrt()
 }
 
 /// Pixels worked on at once: short enough for the spans of small triangles.
 const LANES: usize = 8;
 
+/// Rounds to 0–255.
+#[inline(always)]
+fn to_bytes(value: f32x8) -> [u8; LANES] {
+    let whole = (value + 0.5).max(f32x8::ZERO).min(f32x8::splat(255.0)).fast_trunc_int();
+    whole.to_array().map(|v| v as u8)
+}
+
 /// Texels are fetched one by one, the arithmetic on them is vectorised.
-#[multiversion::multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
 fn draw(out: Span<'_>, level: &Level, start: [f32; ATTRIBUTES], step: [f32; ATTRIBUTES], opacity: f32) {
     let n = out.a.len();
-    let (r, g, b, a) = (&mut out.r[..n], &mut out.g[..n], &mut out.b[..n], &mut out.a[..n]);
     let (max_u, max_v) = level.limits();
     let (mut u, mut v) = (start[0] as i32, start[1] as i32);
     let (du, dv) = (step[0] as i32, step[1] as i32);
+    let lane = f32x8::new([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
     let mut texels = [[0.0f32; LANES]; 3];
-    let mut lit = [[0u8; LANES]; 4];
     for first in (0..n).step_by(LANES) {
         let count = (n - first).min(LANES);
         let [tr, tg, tb] = &mut texels;
@@ -137,30 +144,19 @@ fn draw(out: Span<'_>, level: &Level, start: [f32; ATTRIBUTES], step: [f32; ATTR
             u = u.wrapping_add(du);
             v = v.wrapping_add(dv);
         }
-        for k in 0..3 {
-            for i in 0..LANES {
-                let t = (first + i) as f32;
-                let gain = start[3 + k] + t * step[3 + k];
-                lit[k][i] = to_byte(relight(texels[k][i] * (1.0 / 256.0), gain));
-            }
-        }
-        for (i, lit) in lit[3].iter_mut().enumerate() {
-            let t = (first + i) as f32;
-            let cover = (start[2] + t * step[2]).clamp(0.0, 1.0);
-            *lit = to_byte(cover * cover * (3.0 - 2.0 * cover) * opacity);
-        }
+        let t = lane + first as f32;
+        let lit = |k: usize| {
+            let texel = f32x8::new(texels[k]) * (1.0 / 256.0);
+            to_bytes(relight(texel, t * step[3 + k] + start[3 + k]))
+        };
+        let cover = (t * step[2] + start[2]).max(f32x8::ZERO).min(f32x8::ONE);
+        let alpha = to_bytes(cover * cover * (3.0 - 2.0 * cover) * opacity);
         let span = first..first + count;
-        r[span.clone()].copy_from_slice(&lit[0][..count]);
-        g[span.clone()].copy_from_slice(&lit[1][..count]);
-        b[span.clone()].copy_from_slice(&lit[2][..count]);
-        a[span].copy_from_slice(&lit[3][..count]);
+        out.r[span.clone()].copy_from_slice(&lit(0)[..count]);
+        out.g[span.clone()].copy_from_slice(&lit(1)[..count]);
+        out.b[span.clone()].copy_from_slice(&lit(2)[..count]);
+        out.a[span].copy_from_slice(&alpha[..count]);
     }
-}
-
-/// Rounds to 0–255; by way of `i32`, which vectorises.
-#[inline(always)]
-fn to_byte(value: f32) -> u8 {
-    (value + 0.5).clamp(0.0, 255.0) as i32 as u8
 }
 
 #[cfg(test)]
@@ -232,11 +228,12 @@ mod tests {
 
     #[test]
     fn relighting_is_identity_at_one_and_never_clips() {
+        let one = |texel: f32, gain: f32| relight(f32x8::splat(texel), f32x8::splat(gain)).to_array()[3];
         for texel in 0..=255 {
             let texel = texel as f32;
-            assert_eq!(relight(texel, 1.0), texel);
-            assert!(relight(texel, 4.0) <= 256.0 && relight(texel, 0.0) == 0.0);
+            assert_eq!(one(texel, 1.0), texel);
+            assert!(one(texel, 4.0) <= 256.0 && one(texel, 0.0) == 0.0);
         }
-        assert!((relight(100.0, 1.2) - 120.0).abs() < 1.0);
+        assert!((one(100.0, 1.2) - 120.0).abs() < 1.0);
     }
 }
