@@ -19,10 +19,11 @@ OWN := $(DATA)/gst-faceswap
 APT := pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools \
 	$(addprefix gstreamer1.0-,plugins-base plugins-good plugins-bad plugins-ugly libav)
 
-.PHONY: help deps models build test fmt clippy docs bench install uninstall clean
+.PHONY: help demo deps models build test fmt clippy docs bench install uninstall clean
 .NOTPARALLEL:
 
 help:
+	@echo 'make demo       swap a face in a video; yours: make demo SOURCE=face.jpg VIDEO=in.mp4'
 	@echo 'make build      the plugin: $(TARGET)/release/$(PLUGIN)'
 	@echo 'make models     bring the default models'
 	@echo 'make test       everything that must hold before a change lands'
@@ -58,6 +59,12 @@ deps:
 
 models: deps
 	@$(PYTHON) models/fetch.py
+
+# By the environment, so that names may hold spaces.
+export SOURCE VIDEO
+demo: deps models
+	cargo build --release --lib --example demo
+	@'$(TARGET)/release/examples/demo' $${SOURCE:+--source "$$SOURCE"} $${VIDEO:+--video "$$VIDEO"}
 
 build: deps
 	cargo build --release --lib
