@@ -63,7 +63,7 @@ models: deps
 # By the environment, so that names may hold spaces.
 export SOURCE VIDEO
 demo: deps models
-	cargo build --release --lib --example demo
+	cargo build --release --example demo
 	@'$(TARGET)/release/examples/demo' $${SOURCE:+--source "$$SOURCE"} $${VIDEO:+--video "$$VIDEO"}
 
 build: deps
