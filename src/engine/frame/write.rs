@@ -274,3 +274,105 @@ impl Frame<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::frame::{Matrix, Range};
+
+    const SIDE: usize = 64;
+    const COLORIMETRY: Colorimetry = Colorimetry { matrix: Matrix::Bt709, range: Range::Limited };
+
+    /// A smooth colour that differs between picture and layer.
+    fn colour(x: usize, y: usize, phase: f32) -> [f32; 3] {
+        [0.0, 2.0, 4.0].map(|k| 128.0 + 90.0 * (0.07 * x as f32 + 0.05 * y as f32 + k + phase).sin())
+    }
+
+    /// The means of the picture's Y, Cb, Cr over a cell of two pixels and `rows` rows.
+    fn cell(x: usize, y: usize, rows: usize, at: impl Fn(usize, usize) -> [f32; 3]) -> [f32; 3] {
+        let t = COLORIMETRY.transform();
+        let mut sum = [0.0; 3];
+        for (dx, dy) in [(0, 0), (1, 0), (0, rows - 1), (1, rows - 1)] {
+            let rgb = at(x + dx, y + dy);
+            (0..3).for_each(|k| sum[k] += t.component(k, rgb) / 4.0);
+        }
+        sum
+    }
+
+    fn blended(format: PixelFormat, rows: Rows<'_>) -> [Vec<u8>; 3] {
+        let t = COLORIMETRY.transform();
+        let at = |x, y| colour(x, y, 0.0);
+        let mut planes: [Vec<u8>; 3] = Default::default();
+        for y in 0..SIDE {
+            for x in 0..SIDE {
+                let luma = t.component(0, at(x, y)).round() as u8;
+                match format {
+                    PixelFormat::I420 => {
+                        planes[0].push(luma);
+                        if x % 2 == 0 && y % 2 == 0 {
+                            let c = cell(x, y, 2, at);
+                            planes[1].push(c[1].round() as u8);
+                            planes[2].push(c[2].round() as u8);
+                        }
+                    }
+                    PixelFormat::Yuy2 => {
+                        let c = cell(x / 2 * 2, y, 1, at);
+                        planes[0].extend([luma, c[1 + x % 2].round() as u8]);
+                    }
+                    _ => planes[0].extend(at(x, y).map(|v| v.round() as u8)),
+                }
+            }
+        }
+        let strides = match format {
+            PixelFormat::I420 => [SIDE, SIDE / 2, SIDE / 2],
+            PixelFormat::Yuy2 => [2 * SIDE, 0, 0],
+            _ => [3 * SIDE, 0, 0],
+        };
+        let views = planes.each_mut().map(Vec::as_mut_slice);
+        let mut target = Target { format, planes: views, strides, colorimetry: COLORIMETRY };
+        blend_rows(&mut target, rows, 0, SIDE, SIDE);
+        planes
+    }
+
+    #[test]
+    fn a_layer_blends_alike_in_every_family() {
+        let mut layer = Layer::default();
+        layer.fit(Region { x: 0, y: 0, width: SIDE, height: SIDE });
+        for i in 0..SIDE * SIDE {
+            let (x, y) = (i % SIDE, i / SIDE);
+            let c = colour(x, y, 1.0).map(|v| v.round() as u8);
+            (layer.r[i], layer.g[i], layer.b[i]) = (c[0], c[1], c[2]);
+            // A feathered disc with a hard hole whose edge cuts chroma cells.
+            let from = |cx: f32, cy: f32| (x as f32 - cx).hypot(y as f32 - cy);
+            let disc = ((28.0 - from(31.5, 31.5)) * 50.0).clamp(0.0, 255.0);
+            layer.a[i] = if from(34.0, 27.0) < 7.0 { 0 } else { disc as u8 };
+        }
+        let rows = Rows { stride: SIDE, r: &layer.r, g: &layer.g, b: &layer.b, a: &layer.a };
+        let [rgb, ..] = blended(PixelFormat::Rgb, rows);
+        let rgb = |x: usize, y: usize| [0, 1, 2].map(|k| f32::from(rgb[(y * SIDE + x) * 3 + k]));
+        let [planar, cb, cr] = blended(PixelFormat::I420, rows);
+        let [packed, ..] = blended(PixelFormat::Yuy2, rows);
+        let mut most = [0.0f32; 2];
+        for y in 0..SIDE {
+            for x in 0..SIDE {
+                let luma = COLORIMETRY.transform().component(0, rgb(x, y));
+                let line = y * 2 * SIDE;
+                for have in [planar[y * SIDE + x], packed[line + 2 * x]] {
+                    most[0] = most[0].max((f32::from(have) - luma).abs());
+                }
+                let (c420, c422) = (cell(x / 2 * 2, y / 2 * 2, 2, rgb), cell(x / 2 * 2, y, 1, rgb));
+                let at = y / 2 * (SIDE / 2) + x / 2;
+                let pairs = [
+                    (cb[at], c420[1]),
+                    (cr[at], c420[2]),
+                    (packed[line + x / 2 * 4 + 1], c422[1]),
+                    (packed[line + x / 2 * 4 + 3], c422[2]),
+                ];
+                for (have, want) in pairs {
+                    most[1] = most[1].max((f32::from(have) - want).abs());
+                }
+            }
+        }
+        assert!(most[0] <= 2.0 && most[1] <= 3.0, "luma {}, chroma {} levels apart", most[0], most[1]);
+    }
+}
