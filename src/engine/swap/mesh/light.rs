@@ -14,11 +14,11 @@ use crate::engine::{
 };
 
 const TRIANGLES: usize = 852;
-/// Spread of the low-pass in face widths: luminance, and chroma, which light changes more slowly.
+/// Spread of the low-pass in face widths: luminance and chroma.
 const SIGMA: f32 = 0.08;
-const SIGMA_CHROMA: f32 = 0.16;
+const SIGMA_CHROMA: f32 = 0.1;
 /// Added to colours in 0–1 before the logarithm, so that black stays finite.
-const FLOOR: f32 = 0.012;
+const FLOOR: f32 = 0.02;
 /// Barycentric places where a triangle's colour is sampled.
 const TAPS: [[f32; 3]; 7] = [
     [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0],
@@ -232,13 +232,13 @@ pub(crate) fn gains(source: &Colours, mode: ColourMatch, scratch: &mut Scratch, 
     let Scratch { target, seen, order, sums } = scratch;
     let of_target = medians(target, |i| seen[i], order);
     let of_source = medians(source, |_| true, order);
-    let weight = |i: usize| {
-        let region = usize::from(TABLES.region[i]);
-        TABLES.prior[i]
-            * f32::from(u8::from(seen[i]))
-            * trust(luma(&target[i]), of_target[region])
-            * trust(luma(&source[i]), of_source[region])
+    let region = |i: usize| usize::from(TABLES.region[i]);
+    // The target's skin colour holds wherever its own skin is seen, so that the source's grey beard
+    // or tinted light takes it on too; its shade only where both are skin.
+    let colour_weight = |i: usize| {
+        TABLES.prior[i] * f32::from(u8::from(seen[i])) * trust(luma(&target[i]), of_target[region(i)])
     };
+    let weight = |i: usize| colour_weight(i) * trust(luma(&source[i]), of_source[region(i)]);
     let (mut total, mut mean) = (1e-9, [0.0; 3]);
     for i in 0..TRIANGLES {
         let w = weight(i);
@@ -257,8 +257,8 @@ pub(crate) fn gains(source: &Colours, mode: ColourMatch, scratch: &mut Scratch, 
     }
     let [narrow, light, wide, red, blue] = &mut **sums;
     for i in 0..TRIANGLES {
-        let w = weight(i);
-        if w < 1e-7 {
+        let (w, c) = (weight(i), colour_weight(i));
+        if c < 1e-7 {
             continue;
         }
         let d: [f32; 3] = std::array::from_fn(|k| target[i][k] - source[i][k] - mean[k]);
@@ -267,17 +267,17 @@ pub(crate) fn gains(source: &Colours, mode: ColourMatch, scratch: &mut Scratch, 
         let far = &TABLES.wide[i * VERTICES..][..VERTICES];
         accumulate(narrow, near, w);
         accumulate(light, near, w * l);
-        accumulate(wide, far, w);
-        accumulate(red, far, w * (d[0] - l));
-        accumulate(blue, far, w * (d[2] - l));
+        accumulate(wide, far, c);
+        accumulate(red, far, c * (d[0] - l));
+        accumulate(blue, far, c * (d[2] - l));
     }
     // A pull to the global gain where little was seen nearby.
     let (hold, hold_wide) = (0.02 * total * SIGMA, 0.02 * total * SIGMA_CHROMA);
     for (v, out) in out.iter_mut().enumerate() {
         let l = light[v] / (narrow[v] + hold);
         let l = 0.8 * (l / 0.8).tanh();
-        let r = 0.7 * red[v] / (wide[v] + hold_wide);
-        let b = 0.7 * blue[v] / (wide[v] + hold_wide);
+        let r = red[v] / (wide[v] + hold_wide);
+        let b = blue[v] / (wide[v] + hold_wide);
         let g = -(LUMA[0] * r + LUMA[2] * b) / LUMA[1];
         for (k, chroma) in [r, g, b].into_iter().enumerate() {
             out[k] = (mean[k] + l + chroma).clamp(-1.8, 1.8);
