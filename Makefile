@@ -70,7 +70,8 @@ build: deps
 	cargo build --release --lib
 	@echo 'built $(TARGET)/release/$(PLUGIN)'
 
-test: deps models fmt clippy docs
+# The list of what must hold; cargo's own summary comes last.
+test: deps models fmt clippy docs demo
 	cargo test --no-fail-fast --lib --tests
 
 fmt:
@@ -94,7 +95,7 @@ install: build models
 	for file in models/*.toml models/*.onnx models/libonnxruntime*; do put "$$file" '$(OWN)/models'; done; \
 	put '$(TARGET)/release/$(PLUGIN)' '$(PLUGINS)'; \
 	mv "$$list.part" "$$list"
-	@gst-inspect-1.0 --exists faceswap || { \
+	@gst-inspect-1.0 faceswap >/dev/null 2>&1 || { \
 		echo 'GStreamer does not find it; is GST_PLUGIN_SYSTEM_PATH set, which replaces $(PLUGINS)?' >&2; exit 1; }
 	@echo 'installed: $(PLUGINS)/$(PLUGIN)'
 	@echo 'models in: $(OWN)/models'
@@ -106,7 +107,7 @@ uninstall:
 	test -f "$$list" || { echo 'nothing is installed'; exit 0; }; \
 	while IFS= read -r file; do rm -f "$$file"; done < "$$list"; \
 	rm "$$list"; \
-	for folder in '$(OWN)/models' '$(OWN)' '$(PLUGINS)'; do rmdir "$$folder" 2>/dev/null || true; done; \
+	for folder in '$(OWN)/models' '$(OWN)' '$(PLUGINS)' '$(dir $(PLUGINS))'; do rmdir "$$folder" 2>/dev/null || true; done; \
 	echo 'uninstalled'
 
 clean:
