@@ -1,5 +1,5 @@
 //! Whole pipelines as a user types them: `gst-launch-1.0` in a process of its own, with the plugin
-//! found in a folder and nothing else of this build.
+//! found in a folder of its own.
 
 mod common;
 
@@ -43,7 +43,7 @@ fn tool(name: &str, plugins: &Path) -> Command {
 
 fn launch(line: &str) -> Output {
     let mut command = tool("gst-launch-1.0", plugin());
-    command.env("GST_FACESWAP_MODEL_DIR", models()).arg("-q").args(words(line)).output().unwrap()
+    command.env("GST_FACESWAP_MODEL_DIR", models()).args(words(line)).output().unwrap()
 }
 
 /// A line of a shell without quotes.
@@ -62,7 +62,7 @@ fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// MD5 sums with sizes and timestamps of all frames that a line ends in.
+/// Sizes, timestamps and durations of all frames that a line ends in.
 fn frames(line: &str) -> Vec<String> {
     let output = launch(&format!("{line} ! fakesink silent=false sync=false -v"));
     assert!(output.status.success(), "{line}\n{}", complaint(&output));
@@ -100,14 +100,15 @@ fn file_to_file_keeps_frames_and_timestamps() {
     let out = folder("file-to-file").join("out.mp4");
     let head = format!("filesrc location={} ! decodebin ! videoconvert", clip.display());
     runs(&format!(
-        "{head} ! {} ! videoconvert ! x264enc speed-preset=ultrafast ! h264parse ! mp4mux ! filesink location={}",
+        "{head} ! {} ! videoconvert ! x264enc speed-preset=ultrafast tune=zerolatency ! h264parse ! mp4mux ! filesink location={}",
         swap(""),
         out.display()
     ));
     let before = frames(&head);
     let after = frames(&format!("filesrc location={} ! decodebin ! videoconvert", out.display()));
     assert!(before.len() > 100, "{} frames", before.len());
-    assert_eq!(after, before);
+    let other = before.iter().zip(&after).find(|(before, after)| before != after);
+    assert_eq!((after.len(), other), (before.len(), None));
 }
 
 #[test]
@@ -169,10 +170,10 @@ fn sound_is_kept_untouched() {
     assert!(before.len() > 10_000 && before == after, "{} and {} bytes", before.len(), after.len());
 }
 
-/// What a line that must fail says; the tool's exit code is 1.
+/// What a line that must fail says; the tool exits with 255 where it fails at the start, later with 1.
 fn fails(line: &str) -> String {
     let output = launch(line);
-    assert_eq!(output.status.code(), Some(1), "{line}\n{}", complaint(&output));
+    assert!(matches!(output.status.code(), Some(1 | 255)), "{line}\n{}", complaint(&output));
     complaint(&output)
 }
 
@@ -205,8 +206,8 @@ fn a_model_that_cannot_be_used_is_named_with_the_reason() {
 }
 
 /// A copy of the plugin that takes another folder, which does not exist, for the one it was built in.
-fn moved() -> PathBuf {
-    let folder = folder("moved");
+fn moved(name: &str) -> PathBuf {
+    let folder = folder(name);
     let mut bytes = fs::read(library()).unwrap();
     let built_in = env!("CARGO_MANIFEST_DIR").as_bytes();
     let elsewhere = [b"/", vec![b'x'; built_in.len() - 1].as_slice()].concat();
@@ -221,15 +222,15 @@ fn moved() -> PathBuf {
 
 #[test]
 fn a_missing_pack_fails_and_says_what_to_run() {
-    let line = format!("-q {} ! {} ! fakesink", face("I420"), swap(""));
-    let plugins = moved();
+    let line = format!("{} ! {} ! fakesink", face("I420"), swap(""));
+    let plugins = moved("no-pack");
     let output = tool("gst-launch-1.0", &plugins)
         .env("GST_FACESWAP_MODEL_DIR", folder("empty"))
         .args(words(&line))
         .output()
         .unwrap();
     let said = complaint(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(output.status.code(), Some(255), "{said}");
     for word in ["make models", "centerface.onnx", "gst-faceswap/models", "/xxx"] {
         assert!(said.contains(word), "no {word} in: {said}");
     }
@@ -237,7 +238,7 @@ fn a_missing_pack_fails_and_says_what_to_run() {
 
 #[test]
 fn a_pack_in_the_users_data_folder_is_found() {
-    let plugins = moved();
+    let plugins = moved("pack-of-the-user");
     let data = plugins.join("gst-faceswap/models");
     fs::create_dir_all(&data).unwrap();
     for file in fs::read_dir(models()).unwrap().map(|entry| entry.unwrap().path()) {
@@ -246,7 +247,7 @@ fn a_pack_in_the_users_data_folder_is_found() {
             fs::copy(&file, data.join(name)).unwrap();
         }
     }
-    let line = format!("-q {} ! {} ! fakesink", face("I420"), swap(""));
+    let line = format!("{} ! {} ! fakesink", face("I420"), swap(""));
     let output =
         tool("gst-launch-1.0", &plugins).env_remove("ORT_DYLIB_PATH").args(words(&line)).output().unwrap();
     assert!(output.status.success(), "{}", complaint(&output));
@@ -272,6 +273,7 @@ fn the_registry_scan_is_quick() {
     };
     let (with, without) = (scan(&scratch), scan(&folder("nothing")));
     println!("cold registry scan: {with:.0} ms with the plugin, {without:.0} ms without any");
+    assert!(with - without <= 50.0, "{with:.0} ms with the plugin, {without:.0} ms without any");
 }
 
 #[test]
