@@ -62,23 +62,31 @@ fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Sizes, timestamps and durations of all frames that a line ends in.
-fn frames(line: &str) -> Vec<String> {
-    let output = launch(&format!("{line} ! fakesink silent=false sync=false -v"));
+/// Bytes, nanoseconds after the first frame and duration of all frames that a line ends in.
+fn frames(line: &str) -> Vec<(u64, u64, String)> {
+    let output = launch(&format!("-v {line} ! fakesink silent=false sync=false"));
     assert!(output.status.success(), "{line}\n{}", complaint(&output));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    // chain   ******* (fakesink0:sink) (1382400 bytes, dts: none, pts: 0:00:00.0, duration: …
+    // chain ******* (fakesink0:sink) (393216 bytes, dts: none, pts: 0:00:00.040000000, duration: 0:00:00.04…, …
     let chains = text.lines().filter_map(|line| line.split_once("(fakesink0:sink) ("));
-    chains
+    let mut frames: Vec<(u64, u64, String)> = chains
         .map(|(_, what)| {
-            let field = |name: &str| {
-                let value = what.split(&format!("{name}: ")).nth(1).unwrap_or("");
-                value.split(',').next().unwrap_or("").to_owned()
-            };
-            let bytes = what.split(' ').next().unwrap_or("");
-            format!("{bytes} {} {}", field("pts"), field("duration"))
+            let field =
+                |name: &str| what.split(&format!("{name}: ")).nth(1).unwrap().split(',').next().unwrap();
+            let bytes = what.split(' ').next().unwrap().parse().unwrap();
+            (bytes, nanoseconds(field("pts")), field("duration").to_owned())
         })
-        .collect()
+        .collect();
+    let first = frames.first().map_or(0, |frame| frame.1);
+    frames.iter_mut().for_each(|frame| frame.1 -= first);
+    frames
+}
+
+/// Of `h:mm:ss.nnnnnnnnn`.
+fn nanoseconds(clock: &str) -> u64 {
+    let (seconds, fraction) = clock.split_once('.').unwrap();
+    let seconds = seconds.split(':').fold(0, |sum, part| sum * 60 + part.parse::<u64>().unwrap());
+    seconds * 1_000_000_000 + fraction.parse::<u64>().unwrap()
 }
 
 /// A short moving picture of a face, made by GStreamer alone.
