@@ -5,6 +5,7 @@ pub mod control;
 pub mod element;
 pub mod engine;
 pub mod models;
+mod sync;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     element::register(plugin)

@@ -36,13 +36,13 @@ use super::{
     frame::{FORMATS, Layout},
     job::{self, Load, Loaded},
     loader::Loader,
-    lock,
     log::{self, CAT},
     mark, messages,
     settings::{self, Settings},
     stream::Stream,
 };
 use crate::control::stats::Stats;
+use crate::sync::lock;
 
 /// The element.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use super::lock;
+use crate::sync::{lock, wait};
 
 /// What the worker does. Runs on its thread only.
 pub(super) trait Job: Send + 'static {
@@ -126,7 +126,7 @@ impl<T: Send + 'static> Loader<T> {
             if state.interrupted {
                 return Next::Interrupted;
             }
-            state = self.shared.wait(state);
+            state = wait(&self.shared.changed, state);
         }
     }
 
@@ -173,10 +173,6 @@ impl<T> Shared<T> {
         self.changed.notify_all();
     }
 
-    fn wait<'a>(&self, state: std::sync::MutexGuard<'a, State<T>>) -> std::sync::MutexGuard<'a, State<T>> {
-        self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
     fn work<J: Job<Output = T>>(&self, mut job: J) {
         let result = catch_unwind(AssertUnwindSafe(|| while self.step(&mut job) {}));
         if let Err(panic) = result {
@@ -190,7 +186,7 @@ impl<T> Shared<T> {
         let (request, generation, unused) = {
             let mut state = lock(&self.state);
             while !state.stop && state.request.is_none() && state.unused.is_empty() {
-                state = self.wait(state);
+                state = wait(&self.changed, state);
             }
             if state.stop {
                 return false;

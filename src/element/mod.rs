@@ -12,8 +12,6 @@ mod process;
 mod settings;
 mod stream;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use gst::prelude::*;
 
 pub use enums::{ColourMatch, Deterministic, Engine, Mark, OnLost, Owner, Quality, Select};
@@ -25,9 +23,4 @@ glib::wrapper! {
 
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     gst::Element::register(Some(plugin), "faceswap", gst::Rank::NONE, FaceSwap::static_type())
-}
-
-/// Data behind these locks stays consistent when a holder panics, so poison says nothing here.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,11 +10,11 @@ use super::{
     imp::FaceSwap,
     job::Loaded,
     loader::Next,
-    lock,
     log::CAT,
     mark, messages, settings,
     stream::{Stream, SwapError},
 };
+use crate::sync::lock;
 use crate::{control::stats::Processed, engine::Report};
 
 impl FaceSwap {

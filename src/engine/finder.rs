@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex},
     thread::JoinHandle,
 };
 
@@ -12,6 +12,7 @@ use super::{
     frame::{self, Frame},
     pool::panic_text,
 };
+use crate::sync::{lock, wait};
 
 /// Detections kept from one run.
 const CAPACITY: usize = 512;
@@ -36,16 +37,6 @@ struct State {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Owns the detector's thread; dropped, it ends it.
@@ -89,7 +80,7 @@ impl Finder {
     }
 
     fn ask(&mut self, threshold: f32) {
-        let mut state = self.shared.lock();
+        let mut state = lock(&self.shared.state);
         std::mem::swap(&mut state.canvas, &mut self.canvas);
         state.threshold = threshold;
         state.stage = Stage::Asked;
@@ -99,9 +90,9 @@ impl Finder {
 
     /// Waits for the running detection and takes its result.
     fn take(&mut self, out: &mut Vec<Detection>) -> Result<(), EngineError> {
-        let mut state = self.shared.lock();
+        let mut state = lock(&self.shared.state);
         while matches!(state.stage, Stage::Asked | Stage::Running) {
-            state = self.shared.wait(state);
+            state = wait(&self.shared.changed, state);
         }
         state.stage = Stage::Idle;
         self.asked = None;
@@ -157,7 +148,7 @@ impl Finder {
         let due = match (self.asked, lag) {
             (None, _) => false,
             (Some(asked), Some(lag)) => number >= asked + lag,
-            (Some(_), None) => self.shared.lock().stage == Stage::Done,
+            (Some(_), None) => lock(&self.shared.state).stage == Stage::Done,
         };
         if due {
             self.take(out)?;
@@ -176,7 +167,7 @@ impl Finder {
 
 impl Drop for Finder {
     fn drop(&mut self) {
-        self.shared.lock().stage = Stage::Stop;
+        lock(&self.shared.state).stage = Stage::Stop;
         self.shared.changed.notify_all();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -187,13 +178,13 @@ impl Drop for Finder {
 fn work(shared: &Shared, mut detector: Detector) {
     let mut canvas = Canvas::layout(32, 32, 32);
     let mut found = Vec::with_capacity(CAPACITY);
-    let mut state = shared.lock();
+    let mut state = lock(&shared.state);
     loop {
         match state.stage {
             Stage::Stop => return,
             Stage::Asked => {}
             _ => {
-                state = shared.wait(state);
+                state = wait(&shared.changed, state);
                 continue;
             }
         }
@@ -202,7 +193,7 @@ fn work(shared: &Shared, mut detector: Detector) {
         let threshold = state.threshold;
         drop(state);
         let run = catch_unwind(AssertUnwindSafe(|| detector.detect(&canvas, threshold, &mut found)));
-        state = shared.lock();
+        state = lock(&shared.state);
         std::mem::swap(&mut state.canvas, &mut canvas);
         std::mem::swap(&mut state.found, &mut found);
         state.error = match run {

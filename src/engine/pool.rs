@@ -7,11 +7,13 @@ use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread::JoinHandle,
 };
+
+use crate::sync::{lock, wait};
 
 type Job<'a> = dyn Fn(usize) + Sync + 'a;
 
@@ -42,10 +44,6 @@ struct Shared {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn drain(&self, job: &Job<'_>, count: usize) -> Option<String> {
         let mut panic = None;
         loop {
@@ -108,7 +106,7 @@ impl Pool {
             // SAFETY: the lifetime is erased only until the end of this call: below it waits until
             // no thread is in the job, and withdraws it under the same lock.
             let job: *const Job<'static> = unsafe { std::mem::transmute(std::ptr::from_ref(job)) };
-            let mut state = shared.lock();
+            let mut state = lock(&shared.state);
             state.call = Some(Call { job, count });
             state.epoch += 1;
             drop(state);
@@ -119,10 +117,10 @@ impl Pool {
             }
         }
         let own = shared.drain(job, count);
-        let mut state = shared.lock();
+        let mut state = lock(&shared.state);
         state.call = None;
         while state.busy > 0 {
-            state = shared.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = wait(&shared.done, state);
         }
         match own.or(state.panic.take()) {
             Some(text) => Err(text),
@@ -133,7 +131,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.lock().stop = true;
+        lock(&self.shared.state).stop = true;
         self.shared.work.notify_all();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
@@ -143,14 +141,14 @@ impl Drop for Pool {
 
 fn worker(shared: &Shared) {
     let mut seen = 0;
-    let mut state = shared.lock();
+    let mut state = lock(&shared.state);
     loop {
         if state.stop {
             return;
         }
         let call = state.call.as_ref().filter(|_| state.epoch != seen).map(|c| (c.job, c.count));
         let Some((job, count)) = call else {
-            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = wait(&shared.work, state);
             continue;
         };
         seen = state.epoch;
@@ -158,7 +156,7 @@ fn worker(shared: &Shared) {
         drop(state);
         // SAFETY: `busy` is counted, so `Pool::run` keeps the closure alive.
         let panic = shared.drain(unsafe { &*job }, count);
-        state = shared.lock();
+        state = lock(&shared.state);
         state.busy -= 1;
         if panic.is_some() {
             state.panic = panic;

@@ -1,7 +1,7 @@
 //! One frame through all stages.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -23,7 +23,10 @@ use super::{
     },
     track::{SceneCut, Selector, State, Track, Tracker},
 };
-use crate::models::{ModelError, Pack};
+use crate::{
+    models::{ModelError, Pack},
+    sync::lock,
+};
 
 /// Faces followed at once.
 const MAX_TRACKS: usize = 64;
@@ -62,10 +65,6 @@ pub struct Engine {
 
 type Slots<'a> = [Mutex<Option<&'a mut Track>>; MAX_TRACKS];
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Calls `job` for each track, on all threads; the first error ends it.
 fn each_track<'t>(
     pool: &mut Pool,
@@ -86,7 +85,7 @@ fn each_track<'t>(
         }
     });
     run.map_err(EngineError::Panicked)?;
-    match error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    match lock(&error).take() {
         Some(error) => Err(error.into()),
         None => Ok(()),
     }

@@ -13,6 +13,7 @@ fn taps(scale: f32) -> usize {
 
 /// A grid of sample points: 16.16 steps a column and a row, and where each output pixel is sampled.
 struct Grid {
+    map: Similarity,
     origin: (i32, i32),
     column: (i32, i32),
     row: (i32, i32),
@@ -23,10 +24,12 @@ struct Grid {
 
 impl Grid {
     /// `map` takes output pixels to the frame; frames up to 32768 pixels a side.
-    fn new(map: Similarity, taps: usize, width: usize, height: usize) -> Self {
+    fn new(map: Similarity, width: usize, height: usize) -> Self {
+        let taps = taps(map.scale());
         let fixed = |v: f32| (v * 65536.0) as i32;
         let centre = map.apply(Point::new(0.5, 0.5));
         let mut grid = Grid {
+            map,
             origin: (fixed(centre.x), fixed(centre.y)),
             column: (fixed(map.a), fixed(map.b)),
             row: (fixed(-map.b), fixed(map.a)),
@@ -40,6 +43,17 @@ impl Grid {
             *tap = (fixed(u * map.a - v * map.b), fixed(u * map.b + v * map.a));
         }
         grid
+    }
+
+    /// Components of output pixel `(i, j)`: box-filtered where the frame is scaled down, else
+    /// bilinear.
+    #[inline(always)]
+    fn sample<R: Reader>(&self, r: &R, i: usize, j: usize) -> [f32; 3] {
+        if self.count > 1 {
+            return self.mean(r, i, j);
+        }
+        let at = self.map.apply(Point::new(i as f32 + 0.5, j as f32 + 0.5));
+        bilinear(r, at, self.last.0 as usize + 1, self.last.1 as usize + 1)
     }
 
     /// Mean components of output pixel `(i, j)`; the frame's edge is repeated outside it.
@@ -104,14 +118,10 @@ fn crop_with<R: Reader>(
     gain: f32,
     out: &mut [f32],
 ) {
-    let grid = Grid::new(map, taps(map.scale()), width, height);
+    let grid = Grid::new(map, width, height);
     for (j, row) in out.chunks_exact_mut(size * 3).take(size).enumerate() {
         for (i, px) in row.chunks_exact_mut(3).enumerate() {
-            let c = if grid.count == 1 {
-                bilinear(r, map.apply(Point::new(i as f32 + 0.5, j as f32 + 0.5)), width, height)
-            } else {
-                grid.mean(r, i, j)
-            };
+            let c = grid.sample(r, i, j);
             let rgb = r.rgb(c);
             for k in 0..3 {
                 px[k] = rgb[k].clamp(0.0, 255.0) * gain;
@@ -129,15 +139,11 @@ fn to_canvas_with<R: Reader>(r: &R, width: usize, height: usize, canvas: &mut Ca
     let plane = canvas.width * canvas.height;
     let scale = canvas.scale;
     let map = Similarity { a: scale, b: 0.0, tx: 0.0, ty: 0.0 };
-    let grid = Grid::new(map, taps(scale), width, height);
+    let grid = Grid::new(map, width, height);
     canvas.rgb.fill(0.0);
     for j in 0..canvas.content_height {
         for i in 0..canvas.content_width {
-            let c = if grid.count == 1 {
-                bilinear(r, map.apply(Point::new(i as f32 + 0.5, j as f32 + 0.5)), width, height)
-            } else {
-                grid.mean(r, i, j)
-            };
+            let c = grid.sample(r, i, j);
             let to = j * canvas.width + i;
             for (k, value) in r.rgb(c).into_iter().enumerate() {
                 canvas.rgb[k * plane + to] = value.clamp(0.0, 255.0);

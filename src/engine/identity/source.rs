@@ -189,7 +189,7 @@ fn prepare(image: &RgbImage, mesh: &Mesh) -> View {
     for (uv, p) in uv.iter_mut().zip(mesh) {
         *uv = [(p[0] - x0 as f32) * scale.0, (p[1] - y0 as f32) * scale.1];
     }
-    let mut colours = Box::new([[0.0; 3]; 852]);
+    let mut colours = Box::new([[0.0; 3]; light::TRIANGLES]);
     light::of_texture(&texture, &uv, &mut colours);
     inset(&mut uv);
     View { texture, uv, colours }

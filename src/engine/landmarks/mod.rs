@@ -7,7 +7,10 @@ use super::{
     geometry::{Point, Rect, Similarity},
     swap::mesh::topology::{Mesh, VERTICES},
 };
-use crate::models::{Model, ModelError, Session};
+use crate::{
+    models::{Model, ModelError, Session},
+    sync::lock,
+};
 
 /// Pixels a side of the network's input.
 const SIZE: usize = 192;
@@ -83,7 +86,7 @@ impl Landmarker {
         let free = self.sessions.iter().find_map(|session| session.try_lock().ok());
         let mut session = match free {
             Some(session) => session,
-            None => self.sessions[0].lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+            None => lock(&self.sessions[0]),
         };
         let map = crop.map();
         frame::crop(frame, map, SIZE, 1.0 / 255.0, session.input(0, &[1, SIZE as i64, SIZE as i64, 3])?);

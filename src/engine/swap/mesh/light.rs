@@ -13,7 +13,8 @@ use crate::engine::{
     swap::mesh::texture::Texture,
 };
 
-const TRIANGLES: usize = 852;
+/// Triangles of the skin, without those that close mouth and eyes.
+pub(crate) const TRIANGLES: usize = 852;
 /// Spread of the low-pass in face widths: luminance and chroma.
 const SIGMA: f32 = 0.08;
 const SIGMA_CHROMA: f32 = 0.1;

@@ -59,16 +59,11 @@ impl MeshSwap {
         rim::facing(mesh, &mut self.normals);
         rim::cover(mesh, &self.normals, params, &mut self.cover);
         let bound = |axis: usize| {
-            t.oval.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| {
-                let p = mesh[usize::from(v)][axis];
-                (low.min(p), high.max(p))
+            mesh.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), p| {
+                (low.min(p[axis]), high.max(p[axis]))
             })
         };
-        let ((mut left, mut right), (mut top, mut bottom)) = (bound(0), bound(1));
-        for p in mesh {
-            (left, right) = (left.min(p[0]), right.max(p[0]));
-            (top, bottom) = (top.min(p[1]), bottom.max(p[1]));
-        }
+        let ((left, right), (top, bottom)) = (bound(0), bound(1));
         let Some(region) = Region::covering(left, top, right, bottom, frame.width(), frame.height()) else {
             return Ok(None);
         };
