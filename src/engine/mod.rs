@@ -1,8 +1,9 @@
 //! The face-swap engine: a view of a frame and a source in, the same pixels swapped out.
 //!
-//! Nothing here knows GStreamer. Data goes one way: frame → detect and track → landmarks → swap →
-//! blend → frame.
+//! Nothing here knows GStreamer. Data goes one way: frame → detect and track → landmarks → plan →
+//! swap → blend → frame. Up to the plan it is [`Analyser`]'s work, from there [`Painter`]'s.
 
+mod analyser;
 pub mod detect;
 mod error;
 mod finder;
@@ -11,18 +12,23 @@ pub mod geometry;
 mod identity;
 mod label;
 mod landmarks;
+mod painter;
 mod params;
+mod plan;
 mod pool;
 mod process;
 mod report;
 mod swap;
 mod track;
 
+pub use analyser::Analyser;
 pub use error::{EngineError, SourceError};
 pub use frame::{Colorimetry, Frame, Matrix, PixelFormat, Range};
 pub use identity::{Source, SourceLoader, SourceWarning, expand, split_list};
 pub use label::TEXT as LABEL_TEXT;
+pub use painter::Painter;
 pub use params::{ColourMatch, OnLost, Owner, Params, Quality, Select};
+pub use plan::Plan;
 pub use process::Engine;
 pub use report::{FaceEvent, FaceReport, Report, StageTimes};
 pub use swap::mesh::topology;

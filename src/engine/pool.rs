@@ -7,7 +7,7 @@ use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Condvar, Mutex,
+        Arc, Condvar, Mutex, TryLockError,
         atomic::{AtomicUsize, Ordering},
     },
     thread::JoinHandle,
@@ -37,6 +37,8 @@ struct State {
 
 #[derive(Default)]
 struct Shared {
+    /// Held by the caller whose jobs the threads share.
+    caller: Mutex<()>,
     state: Mutex<State>,
     work: Condvar,
     done: Condvar,
@@ -51,11 +53,14 @@ impl Shared {
             if index >= count {
                 return panic;
             }
-            if let Err(cause) = catch_unwind(AssertUnwindSafe(|| job(index))) {
-                panic = Some(panic_text(&*cause));
-            }
+            panic = attempt(job, index).or(panic);
         }
     }
+}
+
+/// The message of a panic in `job(index)`.
+fn attempt(job: &Job<'_>, index: usize) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(|| job(index))).err().map(|cause| panic_text(&*cause))
 }
 
 /// The message of a caught panic.
@@ -64,34 +69,50 @@ pub(crate) fn panic_text(cause: &(dyn Any + Send)) -> String {
     text.or_else(|| cause.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }
 
-/// Threads that help the calling one. Dropped, they end and are joined.
-pub(crate) struct Pool {
+/// The threads; dropped, they end and are joined.
+struct Threads {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        lock(&self.shared.state).stop = true;
+        self.shared.work.notify_all();
+        for thread in self.handles.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Threads that help the calling one. Clones share them: while they help one caller, another does
+/// its jobs alone, so that there are never more threads at work than cores to work on.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    threads: Arc<Threads>,
 }
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pool").field("threads", &self.threads.len()).finish()
+        f.debug_struct("Pool").field("width", &self.width()).finish()
     }
 }
 
 impl Pool {
     /// `width` threads in all, the caller of [`Self::run`] included.
     pub fn new(width: usize) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let mut pool = Pool { shared, threads: Vec::new() };
+        let mut threads = Threads { shared: Arc::default(), handles: Vec::new() };
         for index in 1..width {
-            let shared = pool.shared.clone();
+            let shared = threads.shared.clone();
             let name = format!("faceswap-{index}");
-            pool.threads.push(std::thread::Builder::new().name(name).spawn(move || worker(&shared))?);
+            threads.handles.push(std::thread::Builder::new().name(name).spawn(move || worker(&shared))?);
         }
-        Ok(pool)
+        Ok(Pool { threads: Arc::new(threads) })
     }
 
     /// Threads in all, the caller's included.
     pub fn width(&self) -> usize {
-        self.threads.len() + 1
+        self.threads.handles.len() + 1
     }
 
     /// Runs `job(0)` … `job(count − 1)`, each once, and returns when all have ended.
@@ -99,44 +120,46 @@ impl Pool {
     /// # Errors
     /// The message of a job that panicked; the others have run all the same.
     pub fn run(&mut self, count: usize, job: &Job<'_>) -> Result<(), String> {
-        let shared = &*self.shared;
-        shared.next.store(0, Ordering::Relaxed);
-        let helpers = count.saturating_sub(1).min(self.threads.len());
-        if helpers > 0 {
-            // SAFETY: the lifetime is erased only until the end of this call: below it waits until
-            // no thread is in the job, and withdraws it under the same lock.
-            let job: *const Job<'static> = unsafe { std::mem::transmute(std::ptr::from_ref(job)) };
-            let mut state = lock(&shared.state);
-            state.call = Some(Call { job, count });
-            state.epoch += 1;
-            drop(state);
-            if helpers == 1 {
-                shared.work.notify_one();
-            } else {
-                shared.work.notify_all();
-            }
-        }
-        let own = shared.drain(job, count);
-        let mut state = lock(&shared.state);
-        state.call = None;
-        while state.busy > 0 {
-            state = wait(&shared.done, state);
-        }
-        match own.or(state.panic.take()) {
-            Some(text) => Err(text),
-            None => Ok(()),
-        }
+        let shared = &*self.threads.shared;
+        let helpers = count.saturating_sub(1).min(self.threads.handles.len());
+        let caller = match helpers {
+            0 => None,
+            _ => match shared.caller.try_lock() {
+                Ok(guard) => Some(guard),
+                Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            },
+        };
+        let panic = match caller {
+            Some(_guard) => share_out(shared, helpers, count, job),
+            None => (0..count).fold(None, |panic, index| attempt(job, index).or(panic)),
+        };
+        panic.map_or(Ok(()), Err)
     }
 }
 
-impl Drop for Pool {
-    fn drop(&mut self) {
-        lock(&self.shared.state).stop = true;
-        self.shared.work.notify_all();
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+/// One call with helpers; the caller's lock is held.
+fn share_out(shared: &Shared, helpers: usize, count: usize, job: &Job<'_>) -> Option<String> {
+    shared.next.store(0, Ordering::Relaxed);
+    // SAFETY: the lifetime is erased only until the end of this call: below it waits until
+    // no thread is in the job, and withdraws it under the same lock.
+    let erased: *const Job<'static> = unsafe { std::mem::transmute(std::ptr::from_ref(job)) };
+    let mut state = lock(&shared.state);
+    state.call = Some(Call { job: erased, count });
+    state.epoch += 1;
+    drop(state);
+    if helpers == 1 {
+        shared.work.notify_one();
+    } else {
+        shared.work.notify_all();
     }
+    let own = shared.drain(job, count);
+    let mut state = lock(&shared.state);
+    state.call = None;
+    while state.busy > 0 {
+        state = wait(&shared.done, state);
+    }
+    own.or(state.panic.take())
 }
 
 fn worker(shared: &Shared) {
@@ -184,6 +207,29 @@ mod tests {
                 assert!(hits.iter().all(|h| h.load(Ordering::Relaxed) == round));
             }
         }
+    }
+
+    #[test]
+    fn callers_of_one_pool_do_not_wait_for_each_other() {
+        let pool = Pool::new(3).unwrap();
+        let both = std::sync::Barrier::new(2);
+        let hits = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for mut pool in [pool.clone(), pool.clone()] {
+                let (both, hits) = (&both, &hits);
+                scope.spawn(move || {
+                    let first = AtomicUsize::new(0);
+                    pool.run(4, &|_| {
+                        if first.fetch_add(1, Ordering::Relaxed) == 0 {
+                            both.wait();
+                        }
+                        hits.fetch_add(1, Ordering::Relaxed);
+                    })
+                    .unwrap();
+                });
+            }
+        });
+        assert_eq!(hits.load(Ordering::Relaxed), 8);
     }
 
     #[test]

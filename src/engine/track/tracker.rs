@@ -8,10 +8,7 @@ use crate::engine::{
     geometry::{Point, Rect},
     landmarks::{CropBox, bounds},
     report::FaceEvent,
-    swap::mesh::{
-        light,
-        topology::{Mesh, VERTICES},
-    },
+    swap::mesh::topology::{Mesh, VERTICES},
 };
 
 /// Detections that find nothing before a lost face is given up.
@@ -53,9 +50,8 @@ pub(crate) struct Track {
     pub selected: bool,
     /// Its face has been shown swapped, so it must not be shown bare.
     pub swapped: bool,
-    pub light: light::Scratch,
-    pub gains: Box<light::Gains>,
-    pub gains_fresh: bool,
+    /// Its light is to be measured anew, not smoothed.
+    pub unlit: bool,
     /// Box that covers the lost face, growing.
     pub cover: Rect,
     pub event: Option<FaceEvent>,
@@ -77,9 +73,7 @@ impl Default for Track {
             seen: Duration::ZERO,
             selected: false,
             swapped: false,
-            light: light::Scratch::default(),
-            gains: Box::new([[0.0; 3]; VERTICES]),
-            gains_fresh: true,
+            unlit: true,
             cover: Rect::default(),
             event: None,
         }
@@ -112,7 +106,7 @@ impl Track {
         }
         if fresh {
             self.smoother.reset();
-            self.gains_fresh = true;
+            self.unlit = true;
             self.velocity = (0.0, 0.0);
         }
         self.smoother.apply(&self.raw, dt, smoothing, &mut self.mesh);
@@ -122,16 +116,6 @@ impl Track {
         self.off_centre = (c.x - 0.5 * frame.0 as f32).hypot(c.y - 0.5 * frame.1 as f32);
         self.seen = now;
         self.state = State::Live;
-    }
-
-    /// Brings the gains towards `light`'s newest, with a time constant of a sixth of a second.
-    pub fn smooth_gains(&mut self, new: &light::Gains, dt: f32) {
-        const TAU: f32 = 0.16;
-        let a = if self.gains_fresh { 1.0 } else { 1.0 - (-dt / TAU).exp() };
-        self.gains_fresh = false;
-        for (old, new) in self.gains.iter_mut().flatten().zip(new.iter().flatten()) {
-            *old += a * (new - *old);
-        }
     }
 
     fn lose(&mut self, now: Duration) {

@@ -1,0 +1,205 @@
+//! The second stage: what analysis planned is lit, drawn, covered and labelled.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    EngineError, Frame, Params, Plan, Report, Source,
+    frame::{Layer, Region},
+    geometry::{Point, Rect},
+    identity::View,
+    label::Label,
+    plan::{Face, Show},
+    pool::Pool,
+    process::{MAX_TRACKS, each},
+    swap::{
+        cover::cover,
+        mesh::{MeshSwap, light, topology::VERTICES},
+    },
+};
+
+/// The label stays this long after the last swap.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The light on one track's face, through time.
+#[derive(Debug)]
+struct Light {
+    track: u64,
+    scratch: light::Scratch,
+    gains: Box<light::Gains>,
+}
+
+impl Default for Light {
+    fn default() -> Self {
+        Light { track: 0, scratch: light::Scratch::default(), gains: Box::new([[0.0; 3]; VERTICES]) }
+    }
+}
+
+impl Light {
+    /// Brings the gains towards the newest, with a time constant of a sixth of a second.
+    fn approach(&mut self, new: &light::Gains, dt: Duration, fresh: bool) {
+        const TAU: f32 = 0.16;
+        let a = if fresh { 1.0 } else { 1.0 - (-dt.as_secs_f32() / TAU).exp() };
+        for (old, new) in self.gains.iter_mut().flatten().zip(new.iter().flatten()) {
+            *old += a * (new - *old);
+        }
+    }
+}
+
+/// Draws plans. Must see a stream's frames in order.
+#[derive(Debug)]
+pub struct Painter {
+    pool: Pool,
+    swap: MeshSwap,
+    layer: Layer,
+    label: Label,
+    /// Sampling moment of the last swap, for the label.
+    swapped_at: Option<Duration>,
+    lights: Vec<Light>,
+    /// Of ended tracks, kept for their memory.
+    spare: Vec<Light>,
+}
+
+impl Painter {
+    pub(super) fn new(pool: Pool) -> Self {
+        Painter {
+            pool,
+            swap: MeshSwap::default(),
+            layer: Layer::default(),
+            label: Label::default(),
+            swapped_at: None,
+            lights: Vec::with_capacity(MAX_TRACKS),
+            spare: Vec::with_capacity(MAX_TRACKS),
+        }
+    }
+
+    /// Draws what `plan` says on the frame that it was made for, and writes `report`.
+    ///
+    /// # Errors
+    /// A worker failed. The frame then holds part of the swap.
+    pub fn paint(
+        &mut self,
+        frame: &mut Frame<'_>,
+        plan: &Plan,
+        source: &Source,
+        params: &Params,
+        report: &mut Report,
+    ) -> Result<(), EngineError> {
+        report.clear();
+        report.times = plan.times;
+        if plan.restart {
+            self.swapped_at = None;
+        }
+        let started = Instant::now();
+        self.assign_lights(plan);
+        self.relight(frame, plan, source.view(), params)?;
+        report.times.swap = started.elapsed();
+
+        let started = Instant::now();
+        for face in &plan.faces {
+            if let Some(region) = self.draw(frame, face, source.view(), params, report)? {
+                report.regions.push(rect_of(region));
+                self.swapped_at = Some(plan.time);
+            }
+        }
+        self.label(frame, plan, params, report)?;
+        report.altered = !report.regions.is_empty();
+        report.times.blend = started.elapsed();
+        tell(plan, report);
+        Ok(())
+    }
+
+    /// Keeps the lights of the plan's tracks, and no others.
+    fn assign_lights(&mut self, plan: &Plan) {
+        for i in (0..self.lights.len()).rev() {
+            if !plan.faces.iter().any(|face| face.track == self.lights[i].track) {
+                self.spare.push(self.lights.swap_remove(i));
+            }
+        }
+        for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
+            if !self.lights.iter().any(|light| light.track == face.track) {
+                let light = self.spare.pop().unwrap_or_default();
+                self.lights.push(Light { track: face.track, ..light });
+            }
+        }
+    }
+
+    fn relight(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan,
+        view: &View,
+        params: &Params,
+    ) -> Result<(), EngineError> {
+        let wanted = |face: &Face| matches!(face.show, Show::Swap { relight } if relight || face.fresh);
+        let lit = self.lights.iter_mut().filter_map(|light| {
+            let face = plan.faces.iter().find(|face| face.track == light.track && wanted(face))?;
+            Some((light, face))
+        });
+        each(&mut self.pool, lit, &|(light, face)| {
+            let mut new = [[0.0; 3]; VERTICES];
+            let scratch = &mut light.scratch;
+            light::of_frame(frame, &face.raw, &mut scratch.target, &mut scratch.seen);
+            light::gains(&view.colours, params.colour_match, scratch, &mut new);
+            light.approach(&new, plan.dt, face.fresh);
+            Ok(())
+        })
+    }
+
+    /// Draws one face; returns what was written.
+    fn draw(
+        &mut self,
+        frame: &mut Frame<'_>,
+        face: &Face,
+        view: &View,
+        params: &Params,
+        report: &mut Report,
+    ) -> Result<Option<Region>, EngineError> {
+        let drawn = match face.show {
+            Show::Bare => return Ok(None),
+            Show::Cover(how) => {
+                report.held += 1;
+                cover(frame, face.cover, how, &mut self.layer, &mut self.pool)
+            }
+            Show::Swap { .. } | Show::Held => {
+                let held = face.show == Show::Held;
+                report.held += usize::from(held);
+                report.swapped += usize::from(!held);
+                let Some(light) = self.lights.iter().find(|light| light.track == face.track) else {
+                    return Ok(None);
+                };
+                self.swap.draw(frame, &face.mesh, view, &light.gains, params, &mut self.pool)
+            }
+        };
+        drawn.map_err(EngineError::Panicked)
+    }
+
+    fn label(
+        &mut self,
+        frame: &mut Frame<'_>,
+        plan: &Plan,
+        params: &Params,
+        report: &mut Report,
+    ) -> Result<(), EngineError> {
+        let linger = self.swapped_at.is_some_and(|at| plan.time.saturating_sub(at) < LINGER);
+        if params.label && linger && params.opacity > 0.0 {
+            let faces = plan.faces.iter().map(|face| face.rect);
+            let drawn = self.label.draw(frame, faces, &mut self.pool).map_err(EngineError::Panicked)?;
+            report.regions.extend(drawn);
+        }
+        Ok(())
+    }
+}
+
+/// Writes the faces into the report.
+fn tell(plan: &Plan, report: &mut Report) {
+    for face in &plan.faces {
+        let score = 1.0 / (1.0 + (-face.presence).exp());
+        let landmarks: &[[f32; 3]] = if face.live { &face.mesh[..] } else { &[] };
+        let points = landmarks.iter().map(|p| Point::new(p[0], p[1]));
+        report.push(face.track, face.rect, score, points, face.live && face.selected, face.event);
+    }
+}
+
+fn rect_of(region: Region) -> Rect {
+    Rect::new(region.x as f32, region.y as f32, region.width as f32, region.height as f32)
+}
