@@ -15,6 +15,9 @@ use super::{
     track::{SceneCut, Selector, State, Track, Tracker},
 };
 
+/// Landmark runs on a new face, each in the crop that the one before asks for: so that the first
+/// frame's mesh lies where it will settle.
+const PASSES: usize = 4;
 /// Frames after which a background detection is used where the output must be repeatable.
 const LAG: u64 = 4;
 /// How long a lost face is carried before it is covered.
@@ -195,7 +198,7 @@ impl Analyser {
         let smoothing = params.smoothing;
         each(&mut self.pool, self.fresh.iter_mut(), &|track| {
             let detected = track.crop;
-            for _ in 0..2 {
+            for _ in 0..PASSES {
                 track.presence = landmarker.run(frame, track.crop, &mut track.raw)?;
                 if track.presence < 0.0 {
                     return Ok(());

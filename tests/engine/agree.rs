@@ -51,11 +51,10 @@ fn swapped(format: PixelFormat) -> (Picture, Outcome) {
 
 /// Luma pixel by pixel and chroma at half resolution, over the whole region that was written.
 ///
-/// The mesh sits a tenth of a pixel elsewhere in each format, since the network sees chroma of
-/// another resolution and other rounding. Where the swap ends hard, at the eyes and the lips, a
-/// pixel then belongs to the source in one format and to the target in another: so three levels
-/// are asked of all but one pixel in fifty. With equal meshes three levels hold for every pixel;
-/// `frame::write` tests that.
+/// Where the swap ends hard, at the eyes and the lips, and at the edges of the source's own picture,
+/// the twentieth of a pixel that rounding moves the mesh by shows: so three levels are asked of all
+/// but one pixel in two hundred. With equal meshes they hold for every pixel; `frame::write` tests
+/// that.
 #[test]
 fn formats_agree_within_three_levels() {
     let (bgra, reference) = swapped(PixelFormat::Bgra);
@@ -89,9 +88,9 @@ fn formats_agree_within_three_levels() {
                 gap.most
             );
         }
-        assert!(moved < 0.3, "{format:?}: {moved}");
-        assert!(luma.within() > 0.98 && luma.mean() < 1.0, "{format:?}: {luma:?}");
-        assert!(chroma.within() > 0.98 && chroma.mean() < 1.0, "{format:?}: {chroma:?}");
+        assert!(moved < 0.15, "{format:?}: {moved}");
+        assert!(luma.within() > 0.995 && luma.mean() < 0.6, "{format:?}: {luma:?}");
+        assert!(chroma.within() == 1.0 && chroma.mean() < 0.6, "{format:?}: {chroma:?}");
         let rgb =
             !matches!(format, PixelFormat::Nv12 | PixelFormat::I420 | PixelFormat::Uyvy | PixelFormat::Yuy2);
         assert!(!rgb || (moved == 0.0 && luma.most == 0.0), "{format:?}");

@@ -4,7 +4,12 @@
 use gstfaceswap::engine::{Colorimetry, Frame, Matrix, PixelFormat, Range};
 use image::RgbImage;
 
-pub const COLORIMETRY: Colorimetry = Colorimetry { matrix: Matrix::Bt709, range: Range::Limited };
+pub const COLORIMETRY: Colorimetry = Colorimetry { matrix: Matrix::Bt601, range: Range::Limited };
+
+// BT.601, what a picture of this size has unless its caps say otherwise.
+const KR: f64 = 0.299;
+const KG: f64 = 0.587;
+const KB: f64 = 0.114;
 
 /// An owned frame. What lies between its rows and in unused channels is not zero.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,12 +29,12 @@ pub struct Yuv {
 }
 
 fn luma(rgb: [f64; 3]) -> f64 {
-    16.0 + 219.0 / 255.0 * (0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2])
+    16.0 + 219.0 / 255.0 * (KR * rgb[0] + KG * rgb[1] + KB * rgb[2])
 }
 
 fn chroma(rgb: [f64; 3]) -> [f64; 2] {
-    let y = 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2];
-    [(rgb[2] - y) / 1.8556, (rgb[0] - y) / 1.5748].map(|c| 128.0 + 224.0 / 255.0 * c)
+    let y = KR * rgb[0] + KG * rgb[1] + KB * rgb[2];
+    [(rgb[2] - y) / (2.0 * (1.0 - KB)), (rgb[0] - y) / (2.0 * (1.0 - KR))].map(|c| 128.0 + 224.0 / 255.0 * c)
 }
 
 fn round(v: f64) -> u8 {

@@ -1,13 +1,16 @@
 //! Views of video frames in their native pixel format, and region access to them.
 
 mod colour;
+mod crop;
 mod read;
 mod sample;
 mod view;
 mod write;
 
+use colour::Transform;
 pub use colour::{Colorimetry, Matrix, Range};
+pub(crate) use crop::{CropScratch, crop};
 pub(crate) use read::{Reader, with_reader};
-pub(crate) use sample::{crop, thumbnail, to_canvas};
+pub(crate) use sample::{thumbnail, to_canvas};
 pub use view::{Frame, PixelFormat, PlaneError};
 pub(crate) use write::{Layer, Region, Rows, Target, blend_rows};

@@ -2,7 +2,7 @@
 
 use super::{
     Frame, PixelFormat,
-    colour::{Colorimetry, Transform},
+    colour::{Colorimetry, Matrix, Range, Transform},
 };
 
 /// Reads pixels as the frame stores them, so that averages are taken before the one conversion to
@@ -12,6 +12,12 @@ pub(crate) trait Reader: Copy + Sync {
     fn components(&self, x: usize, y: usize) -> [u8; 3];
     /// R, G, B in 0–255 (unclamped) of (averaged) components.
     fn rgb(&self, components: [f32; 3]) -> [f32; 3];
+    /// How its luma and chroma are encoded; RGB as GStreamer would by default for `height` rows.
+    fn encoding(&self, height: usize) -> Transform;
+    /// Luma of the pixels from `(x, y)` on, rounded as a frame would store it.
+    fn luma_row(&self, encoding: &Transform, x: usize, y: usize, out: &mut [u8]);
+    /// Cb and Cr of a pixel.
+    fn chroma(&self, encoding: &Transform, x: usize, y: usize) -> [f32; 2];
 }
 
 #[derive(Clone, Copy)]
@@ -35,6 +41,21 @@ impl Reader for Planar420<'_> {
     #[inline(always)]
     fn rgb(&self, c: [f32; 3]) -> [f32; 3] {
         self.transform.rgb(c[0], c[1], c[2])
+    }
+
+    fn encoding(&self, _height: usize) -> Transform {
+        self.transform
+    }
+
+    fn luma_row(&self, _: &Transform, x: usize, y: usize, out: &mut [u8]) {
+        let at = y * self.y_stride + x;
+        out.copy_from_slice(&self.y[at..at + out.len()]);
+    }
+
+    #[inline(always)]
+    fn chroma(&self, _: &Transform, x: usize, y: usize) -> [f32; 2] {
+        let [_, cb, cr] = self.components(x, y);
+        [f32::from(cb), f32::from(cr)]
     }
 }
 
@@ -60,6 +81,23 @@ impl Reader for Packed422<'_> {
     fn rgb(&self, c: [f32; 3]) -> [f32; 3] {
         self.transform.rgb(c[0], c[1], c[2])
     }
+
+    fn encoding(&self, _height: usize) -> Transform {
+        self.transform
+    }
+
+    fn luma_row(&self, _: &Transform, x: usize, y: usize, out: &mut [u8]) {
+        let line = &self.data[y * self.stride + 2 * x + self.luma..];
+        for (to, from) in out.iter_mut().zip(line.iter().step_by(2)) {
+            *to = *from;
+        }
+    }
+
+    #[inline(always)]
+    fn chroma(&self, _: &Transform, x: usize, y: usize) -> [f32; 2] {
+        let [_, cb, cr] = self.components(x, y);
+        [f32::from(cb), f32::from(cr)]
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -81,6 +119,29 @@ impl Reader for PackedRgb<'_> {
     #[inline(always)]
     fn rgb(&self, c: [f32; 3]) -> [f32; 3] {
         c
+    }
+
+    fn encoding(&self, height: usize) -> Transform {
+        let matrix = if height > 576 { Matrix::Bt709 } else { Matrix::Bt601 };
+        Colorimetry { matrix, range: Range::Limited }.transform()
+    }
+
+    fn luma_row(&self, encoding: &Transform, x: usize, y: usize, out: &mut [u8]) {
+        let [r, g, b, offset] = encoding.to_yuv[0].map(|v| (v * 65536.0).round() as i32);
+        let line = &self.data[y * self.stride + x * self.step..];
+        for (to, px) in out.iter_mut().zip(line.chunks(self.step)) {
+            let sum = r * i32::from(px[self.red]) + g * i32::from(px[1]) + b * i32::from(px[2 - self.red]);
+            *to = ((sum + offset + 32768) >> 16) as u8;
+        }
+    }
+
+    #[inline(always)]
+    fn chroma(&self, encoding: &Transform, x: usize, y: usize) -> [f32; 2] {
+        let rgb = self.components(x, y).map(f32::from);
+        [1, 2].map(|row| {
+            let m = &encoding.to_yuv[row];
+            m[0] * rgb[0] + m[1] * rgb[1] + m[2] * rgb[2] + m[3]
+        })
     }
 }
 

@@ -103,33 +103,6 @@ fn bilinear<R: Reader>(r: &R, at: Point, width: usize, height: usize) -> [f32; 3
     out
 }
 
-/// Samples `size`² RGB pixels, interleaved (NHWC), multiplied by `gain`: the crop's pixel `(i, j)`
-/// shows the frame at `map.apply((i + .5, j + .5))`. Outside the frame its edge is repeated.
-pub(crate) fn crop(frame: &Frame<'_>, map: Similarity, size: usize, gain: f32, out: &mut [f32]) {
-    with_reader!(frame, r => crop_with(&r, frame.width, frame.height, map, size, gain, out));
-}
-
-fn crop_with<R: Reader>(
-    r: &R,
-    width: usize,
-    height: usize,
-    map: Similarity,
-    size: usize,
-    gain: f32,
-    out: &mut [f32],
-) {
-    let grid = Grid::new(map, width, height);
-    for (j, row) in out.chunks_exact_mut(size * 3).take(size).enumerate() {
-        for (i, px) in row.chunks_exact_mut(3).enumerate() {
-            let c = grid.sample(r, i, j);
-            let rgb = r.rgb(c);
-            for k in 0..3 {
-                px[k] = rgb[k].clamp(0.0, 255.0) * gain;
-            }
-        }
-    }
-}
-
 /// Fills the detector's canvas with the frame, box-filtered.
 pub(crate) fn to_canvas(frame: &Frame<'_>, canvas: &mut Canvas) {
     with_reader!(frame, r => to_canvas_with(&r, frame.width, frame.height, canvas));

@@ -69,9 +69,16 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
             std::io::ErrorKind::NotFound => SourceError::Missing { path: path.clone() },
             _ => SourceError::Unreadable { path: path.clone(), error },
         };
-        if !path.metadata().map_err(unreadable)?.is_dir() {
+        let kind = path.metadata().map_err(unreadable)?;
+        if kind.is_file() {
             files.push(path.clone());
             continue;
+        }
+        if !kind.is_dir() {
+            return Err(SourceError::NotAnImage {
+                path: path.clone(),
+                reason: "neither a file nor a folder".into(),
+            });
         }
         let mut inside = Vec::new();
         for entry in path.read_dir().map_err(unreadable)? {
@@ -109,6 +116,13 @@ mod tests {
         assert_eq!(strings("a.jpg, b c.png,,"), ["a.jpg", "b c.png"]);
         assert_eq!(strings(r"Doe\, Jane.jpg,x\y.jpg"), ["Doe, Jane.jpg", r"x\y.jpg"]);
         assert!(strings("").is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_refused_instead_of_read() {
+        let error = expand(&["/dev/zero".into()]).unwrap_err().to_string();
+        assert!(error.contains("/dev/zero") && error.contains("neither a file"), "{error}");
     }
 
     #[test]

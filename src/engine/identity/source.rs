@@ -152,6 +152,7 @@ impl SourceLoader {
         Ok((None, 0))
     }
 
+    /// The mean over nine crops, since a single one moves with the crop's place by a pixel or so.
     fn mesh(&self, frame: &Frame<'_>, d: &Detection) -> Result<Option<Box<Mesh>>, ModelError> {
         let mut mesh = Box::new([[0.0; 3]; VERTICES]);
         let mut crop = CropBox::of_detection(d.rect, d.points[0], d.points[1]);
@@ -161,7 +162,21 @@ impl SourceLoader {
             }
             crop = CropBox::of_mesh(&mesh);
         }
-        Ok(Some(mesh))
+        let mut sum = Box::new([[0.0; 3]; VERTICES]);
+        for look in 0..9 {
+            let turned = CropBox {
+                side: crop.side * (1.0 + 0.08 * (look / 3 - 1) as f32),
+                angle: crop.angle + 0.07 * (look % 3 - 1) as f32,
+                ..crop
+            };
+            if self.landmarker.run(frame, turned, &mut mesh)? < 0.0 {
+                return Ok(None);
+            }
+            for (sum, p) in sum.iter_mut().flatten().zip(mesh.iter().flatten()) {
+                *sum += p / 9.0;
+            }
+        }
+        Ok(Some(sum))
     }
 }
 

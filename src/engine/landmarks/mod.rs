@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::{
-    frame::{self, Frame},
+    frame::{self, CropScratch, Frame},
     geometry::{Point, Rect, Similarity},
     swap::mesh::topology::{Mesh, VERTICES},
 };
@@ -60,9 +60,15 @@ impl CropBox {
     }
 }
 
+/// A session and what its crops are made in.
+struct Worker {
+    session: Session,
+    scratch: CropScratch,
+}
+
 /// Runs the landmark network; one session a thread, each on one thread.
 pub(crate) struct Landmarker {
-    sessions: Vec<Mutex<Session>>,
+    sessions: Vec<Mutex<Worker>>,
 }
 
 impl std::fmt::Debug for Landmarker {
@@ -73,7 +79,10 @@ impl std::fmt::Debug for Landmarker {
 
 impl Landmarker {
     pub fn load(model: &Model, sessions: usize) -> Result<Self, ModelError> {
-        let load = |_| Session::load(model, 1).map(Mutex::new);
+        let load = |_| {
+            let session = Session::load(model, 1)?;
+            Ok(Mutex::new(Worker { session, scratch: CropScratch::default() }))
+        };
         Ok(Landmarker { sessions: (0..sessions.max(1)).map(load).collect::<Result<_, _>>()? })
     }
 
@@ -83,13 +92,15 @@ impl Landmarker {
         if !crop.is_usable() {
             return Ok(f32::NEG_INFINITY);
         }
-        let free = self.sessions.iter().find_map(|session| session.try_lock().ok());
-        let mut session = match free {
-            Some(session) => session,
+        let free = self.sessions.iter().find_map(|worker| worker.try_lock().ok());
+        let mut worker = match free {
+            Some(worker) => worker,
             None => lock(&self.sessions[0]),
         };
         let map = crop.map();
-        frame::crop(frame, map, SIZE, 1.0 / 255.0, session.input(0, &[1, SIZE as i64, SIZE as i64, 3])?);
+        let Worker { session, scratch } = &mut *worker;
+        let input = session.input(0, &[1, SIZE as i64, SIZE as i64, 3])?;
+        frame::crop(frame, map, SIZE, 1.0 / 255.0, scratch, input);
         session.run()?;
         let scale = map.scale();
         let (_, points) = session.output(0);
