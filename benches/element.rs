@@ -1,8 +1,8 @@
-//! The whole element, synchronous: frames/s through a pipeline, heap allocations a frame in Rust,
-//! and the time from PLAYING to the first swapped frame.
+//! The whole element: frames/s, heap allocations a frame in Rust, and the time from PLAYING to the
+//! first swapped frame, synchronous; then frames in flight against synchronous.
 //!
-//! `cargo bench --bench element`. The pipeline is `appsrc ! faceswap mark=none ! appsink`; frames
-//! are made before the clock starts and each is pushed as a writable buffer.
+//! `cargo bench --bench element`, with `-- flight` for the second part alone. Frames are made
+//! before the clock starts and each is pushed as a writable buffer.
 
 mod common;
 
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_check::Harness;
+use image::{RgbImage, imageops};
 
 #[global_allocator]
 static ALLOCATOR: common::Counting = common::Counting;
@@ -17,6 +18,7 @@ static ALLOCATOR: common::Counting = common::Counting;
 const FRAMES: u64 = 500;
 const WARM: u64 = 50;
 const ROUNDS: usize = 5;
+const IN_FLIGHT_FRAMES: u64 = 150;
 
 struct Round {
     spent: Duration,
@@ -63,9 +65,90 @@ fn round(originals: &[Vec<u8>], width: i32, height: i32, mark: &str) -> Round {
     Round { spent, first, allocations }
 }
 
+/// Frames a second with `depth` frames in flight, of as many frames as `originals` holds.
+fn throughput(originals: &[Vec<u8>], depth: u32, threads: u32) -> f64 {
+    let element = gst::ElementFactory::make("faceswap")
+        .property("source", common::photo("grace_hopper.jpg").display().to_string())
+        .property_from_str("mark", "none")
+        .property_from_str("select", "all")
+        .property("max-in-flight", depth)
+        .property("threads", threads)
+        .property("stats-interval", 0u32)
+        .build()
+        .expect("the element");
+    let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
+    harness
+        .set_src_caps_str("video/x-raw,format=NV12,width=1920,height=1080,framerate=60/1,colorimetry=bt709");
+    let frames = (0..IN_FLIGHT_FRAMES + WARM).map(|i| {
+        let mut buffer = gst::Buffer::from_mut_slice(originals[i as usize % originals.len()].clone());
+        let exclusive = buffer.get_mut().expect("nobody else has the frame");
+        exclusive.set_pts(gst::ClockTime::from_nseconds(i * 1_000_000_000 / 60));
+        buffer
+    });
+    let mut started = Instant::now();
+    for (i, buffer) in frames.collect::<Vec<_>>().into_iter().enumerate() {
+        if i as u64 == WARM {
+            started = Instant::now();
+        }
+        harness.push(buffer).expect("a frame goes in");
+        while harness.try_pull().is_some() {}
+    }
+    harness.push_event(gst::event::Eos::new());
+    let spent = started.elapsed();
+    let stats = element.property::<gst::Structure>("stats");
+    assert_eq!(stats.get::<u64>("frames-swapped"), Ok(IN_FLIGHT_FRAMES + WARM), "every frame is swapped");
+    IN_FLIGHT_FRAMES as f64 / spent.as_secs_f64()
+}
+
+/// Two pictures side by side.
+fn beside(left: &RgbImage, right: &RgbImage) -> RgbImage {
+    let mut both = RgbImage::new(left.width() + right.width(), left.height());
+    imageops::replace(&mut both, left, 0, 0);
+    imageops::replace(&mut both, right, left.width().into(), 0);
+    both
+}
+
+/// Rounds take turns, so that both sides of a ratio see the same machine.
+fn in_flight() {
+    let one = common::pictures(1920, 1080, 400.0, 24);
+    let half = common::pictures(960, 1080, 400.0, 24);
+    let two: Vec<RgbImage> = (0..24).map(|i| beside(&half[i], &half[(i + 8) % 24])).collect();
+    println!("| 1920×1080 | threads | in flight 0 | 1 | 2 | 3 | 3 over 0 | worst to best round |");
+    println!("|---|---|---|---|---|---|---|---|");
+    for (name, pictures, threads) in [("one face", &one, 0), ("two faces", &two, 0), ("two faces", &two, 8)] {
+        let originals: Vec<Vec<u8>> = pictures.iter().map(common::nv12).collect();
+        let mut rates = [const { Vec::new() }; 4];
+        for _ in 0..ROUNDS {
+            for (depth, rates) in rates.iter_mut().enumerate() {
+                rates.push(throughput(&originals, depth as u32, threads));
+            }
+        }
+        let mut ratios: Vec<f64> = rates[3].iter().zip(&rates[0]).map(|(many, none)| many / none).collect();
+        ratios.sort_by(f64::total_cmp);
+        let median = |mut rates: Vec<f64>| {
+            rates.sort_by(f64::total_cmp);
+            rates[ROUNDS / 2]
+        };
+        let [none, one, two, three] = rates.map(median);
+        println!(
+            "| {name} | {threads} | {none:.0} | {one:.0} | {two:.0} | {three:.0} | {:.2} | {:.2}–{:.2} |",
+            ratios[ROUNDS / 2],
+            ratios[0],
+            ratios[ROUNDS - 1],
+        );
+    }
+}
+
 fn main() {
     gst::init().expect("GStreamer");
     gstfaceswap::plugin_register_static().expect("the plugin");
+    if !std::env::args().any(|arg| arg == "flight") {
+        synchronous();
+    }
+    in_flight();
+}
+
+fn synchronous() {
     println!("| frame | face px | mark | frames/s | worst round | allocations/frame | first frame ms |");
     println!("|---|---|---|---|---|---|---|");
     for (width, height, face, mark) in [

@@ -16,6 +16,7 @@ const PROPERTIES: &str = "
     detector-file       gchararray  -         -           R
     landmarker-file     gchararray  -         -           R
     threads             guint       0         0..256      R
+    max-in-flight       guint       0         0..16       R
     quality             enum        balanced  performance,balanced,quality C
     select              enum        largest   largest,all,left-most,right-most,top,bottom,centre C
     max-faces           guint       8         1..64       C

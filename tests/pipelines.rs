@@ -145,6 +145,27 @@ fn without_a_source_the_bytes_are_the_same() {
 }
 
 #[test]
+fn no_object_is_leaked() {
+    for depth in [0, 3] {
+        let line = format!("{} ! {} ! fakesink", face("I420"), swap(&format!("max-in-flight={depth}")));
+        let output = tool("gst-launch-1.0", plugin())
+            .env("GST_FACESWAP_MODEL_DIR", models())
+            .env("GST_TRACERS", "leaks;latency(flags=element)")
+            .env("GST_DEBUG", "GST_TRACER:7")
+            .args(words(&line))
+            .output()
+            .unwrap();
+        let traced = complaint(&output);
+        assert!(traced.contains("element-latency") && traced.contains("faceswap0"), "nothing was traced");
+        let alive: Vec<&str> = traced
+            .lines()
+            .filter(|line| line.contains("object-alive, type-name=(string)") && !line.contains("%s"))
+            .collect();
+        assert_eq!(alive, Vec::<&str>::new());
+    }
+}
+
+#[test]
 fn elements_stand_side_by_side_and_in_a_row() {
     let face = face("I420");
     runs(&format!(

@@ -1,6 +1,6 @@
 //! From buffers and caps to the engine's view of a frame.
 
-use std::{ops::Range, slice};
+use std::{ops::Range, slice, time::Duration};
 
 use gst_video::{
     VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInterlaceMode, prelude::*,
@@ -69,6 +69,13 @@ impl Layout {
             ));
         }
         Ok(Layout { info: info.clone(), format, colorimetry: colorimetry(info) })
+    }
+
+    /// Of one frame, where the caps tell it.
+    pub fn frame_duration(&self) -> Option<Duration> {
+        let fps = self.info.fps();
+        (fps.numer() > 0 && fps.denom() > 0)
+            .then(|| Duration::from_secs_f64(f64::from(fps.denom()) / f64::from(fps.numer())))
     }
 
     /// Maps `buffer` for reading and writing and shows it to `see`.

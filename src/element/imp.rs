@@ -12,12 +12,15 @@
 //!
 //! Since: 0.1.0
 
-// Locks: settings, loader, stream, stats. None is held while another is taken, while waiting,
+// Locks: settings, loader, flight, stream, stats. None is held while another is taken, while waiting,
 // while pushing or while posting; the streaming thread takes the stream out of its lock to use it.
 
 use std::{
-    sync::{Arc, LazyLock, Mutex},
-    time::Instant,
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use glib::prelude::*;
@@ -26,13 +29,14 @@ use gst_base::{
     prelude::*,
     subclass::{
         BaseTransformMode,
-        base_transform::{InputBuffer, PrepareOutputBufferSuccess},
+        base_transform::{GenerateOutputSuccess, InputBuffer, PrepareOutputBufferSuccess},
         prelude::*,
     },
 };
 use gst_video::subclass::prelude::*;
 
 use super::{
+    flight::Flight,
     frame::{FORMATS, Layout},
     job::{self, Load, Loaded},
     loader::Loader,
@@ -49,8 +53,11 @@ use crate::sync::lock;
 pub struct FaceSwap {
     pub(super) settings: Mutex<Settings>,
     loader: Mutex<Option<Arc<Loader<Loaded>>>>,
+    flight: Mutex<Option<Arc<Flight>>>,
     stream: Mutex<Option<Box<Stream>>>,
     pub(super) stats: Mutex<Stats>,
+    /// Nanoseconds that frames are held back.
+    latency: AtomicU64,
 }
 
 impl FaceSwap {
@@ -58,8 +65,52 @@ impl FaceSwap {
         lock(&self.loader).clone()
     }
 
+    fn flight(&self) -> Option<Arc<Flight>> {
+        lock(&self.flight).clone()
+    }
+
+    /// Ends waiting for a source or for frames in flight.
+    fn interrupt(&self) {
+        if let Some(loader) = self.loader() {
+            loader.interrupt();
+        }
+        if let Some(flight) = self.flight() {
+            flight.interrupt();
+        }
+    }
+
+    /// Lets waiting be again, after a flush.
+    fn resume(&self) {
+        if let Some(flight) = self.flight() {
+            flight.discard();
+            flight.resume();
+        }
+        if let Some(loader) = self.loader() {
+            loader.resume();
+        }
+    }
+
+    /// Pushes all frames in flight, so that what follows does not overtake them.
+    fn drain(&self) {
+        // Of an error downstream the next frame will learn as well.
+        if let Some(flight) = self.flight() {
+            let _ = self.emit(&flight, 0);
+        }
+    }
+
+    /// Tells the pipeline of a latency that is not the one it knows.
+    fn update_latency(&self, latency: Duration) {
+        let latency = latency.as_nanos() as u64;
+        if self.latency.swap(latency, Ordering::Relaxed) != latency {
+            gst::info!(CAT, imp = self, "Latency is now {}", gst::ClockTime::from_nseconds(latency));
+            let message = gst::message::Latency::builder().src(&*self.obj()).build();
+            // Without a bus there is nobody to tell.
+            let _ = self.obj().post_message(message);
+        }
+    }
+
     /// Runs `change` where there is a stream that no frame is using.
-    fn with_stream<R>(&self, change: impl FnOnce(&mut Stream) -> R) -> Option<R> {
+    pub(super) fn with_stream<R>(&self, change: impl FnOnce(&mut Stream) -> R) -> Option<R> {
         lock(&self.stream).as_deref_mut().map(change)
     }
 
@@ -161,10 +212,8 @@ impl ElementImpl for FaceSwap {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if transition == gst::StateChange::PausedToReady
-            && let Some(loader) = self.loader()
-        {
-            loader.interrupt();
+        if transition == gst::StateChange::PausedToReady {
+            self.interrupt();
         }
         self.parent_change_state(transition)
     }
@@ -190,7 +239,13 @@ impl BaseTransformImpl for FaceSwap {
             loader.require(list);
         }
         *lock(&self.stats) = Stats::default();
-        *lock(&self.stream) = Some(Box::default());
+        let flight = match settings.max_in_flight {
+            0 => None,
+            depth => Some(Arc::new(Flight::new(depth as usize))),
+        };
+        *lock(&self.flight) = flight.clone();
+        *lock(&self.stream) = Some(Box::new(Stream::new(flight)));
+        self.latency.store(0, Ordering::Relaxed);
         *lock(&self.loader) = Some(Arc::new(loader));
         let newest = lock(&self.settings).source.clone();
         if newest != settings.source {
@@ -203,23 +258,23 @@ impl BaseTransformImpl for FaceSwap {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         let loader = lock(&self.loader).take();
         let stream = lock(&self.stream).take();
-        drop((loader, stream));
+        let flight = lock(&self.flight).take();
+        drop((loader, stream, flight));
         gst::info!(CAT, imp = self, "Stopped");
         Ok(())
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
+        if event.is_serialized() && event.type_() != gst::EventType::FlushStop {
+            self.drain();
+        }
         let event = match event.view() {
             gst::EventView::FlushStart(_) => {
-                if let Some(loader) = self.loader() {
-                    loader.interrupt();
-                }
+                self.interrupt();
                 event
             }
             gst::EventView::FlushStop(_) => {
-                if let Some(loader) = self.loader() {
-                    loader.resume();
-                }
+                self.resume();
                 self.with_stream(Stream::reset);
                 event
             }
@@ -237,6 +292,21 @@ impl BaseTransformImpl for FaceSwap {
             _ => event,
         };
         self.parent_sink_event(event)
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if direction == gst::PadDirection::Sink && query.is_serialized() {
+            self.drain();
+        }
+        if !BaseTransformImplExt::parent_query(self, direction, query) {
+            return false;
+        }
+        if let (gst::PadDirection::Src, gst::QueryViewMut::Latency(query)) = (direction, query.view_mut()) {
+            let own = gst::ClockTime::from_nseconds(self.latency.load(Ordering::Relaxed));
+            let (live, min, max) = query.result();
+            query.set(live, min + own, max.map(|max| max + own));
+        }
+        true
     }
 
     fn before_transform(&self, buffer: &gst::BufferRef) {
@@ -258,10 +328,15 @@ impl BaseTransformImpl for FaceSwap {
         let success = self.parent_submit_input_buffer(is_discont, buffer)?;
         if success == gst_base::BASE_TRANSFORM_FLOW_DROPPED {
             lock(&self.stats).dropped();
-            return Ok(success);
+            self.with_stream(|stream| stream.gap = true);
+            return Ok(gst::FlowSuccess::Ok);
         }
+        let in_flight = self.flight().is_some();
         let passes = self.use_stream(|stream| {
             self.prepare(stream)?;
+            if in_flight {
+                self.enqueue(stream)?;
+            }
             Ok(stream.passthrough == Some(true))
         });
         match passes.flatten() {
@@ -274,6 +349,19 @@ impl BaseTransformImpl for FaceSwap {
         }
         self.report(position);
         Ok(success)
+    }
+
+    /// With frames in flight, pushes those that are due. The base class would set a discontinuity
+    /// of the newest frame on the oldest.
+    fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        let Some(flight) = self.flight() else { return self.parent_generate_output() };
+        let passing = self.with_stream(|stream| stream.passing.take()).flatten();
+        // With the newest these are as many at once as allowed.
+        self.emit(&flight, if passing.is_some() { 0 } else { flight.depth() - 1 })?;
+        if let Some(buffer) = passing {
+            self.obj().src_pad().push(buffer)?;
+        }
+        Ok(GenerateOutputSuccess::NoOutput)
     }
 
     fn prepare_output_buffer(
@@ -312,7 +400,13 @@ impl VideoFilterImpl for FaceSwap {
             gst::loggable_error!(CAT, "{reason}")
         })?;
         gst::debug!(CAT, imp = self, "Frames are {layout:?}");
-        self.with_stream(|stream| stream.configure(layout));
+        let frame = self.with_stream(|stream| {
+            stream.configure(layout);
+            stream.frame_duration()
+        });
+        if let (Some(frame), Some(flight)) = (frame, self.flight()) {
+            self.update_latency(frame * flight.depth() as u32);
+        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The `faceswap` element: all that is GStreamer.
 
 mod enums;
+mod flight;
 mod frame;
 mod imp;
 mod job;
@@ -8,9 +9,12 @@ mod loader;
 mod log;
 mod mark;
 mod messages;
+mod pending;
 mod process;
 mod settings;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use gst::prelude::*;
 

@@ -3,19 +3,25 @@
 use std::time::{Duration, Instant};
 
 use gst::{prelude::*, subclass::prelude::*};
-use gst_base::prelude::*;
+use gst_base::{prelude::*, subclass::prelude::*};
 
 use super::{
     Deterministic, Mark,
+    flight::{Flight, Next},
     imp::FaceSwap,
     job::Loaded,
-    loader::Next,
+    loader,
     log::CAT,
-    mark, messages, settings,
+    mark, messages,
+    pending::{Pending, Ticket},
+    settings,
     stream::{Stream, SwapError},
 };
-use crate::sync::lock;
-use crate::{control::stats::Processed, engine::Report};
+use crate::{
+    control::stats::Processed,
+    engine::{Params, Report},
+    sync::lock,
+};
 
 impl FaceSwap {
     /// Before each frame: takes what the worker has ready, waits for the first source, and decides
@@ -29,10 +35,13 @@ impl FaceSwap {
             (settings.source.is_some(), settings.params.opacity <= 0.0 && !settings.meta)
         };
         match next {
-            Next::Ready(loaded) => loader.recycle(stream.install(loaded)),
-            Next::Nothing => {}
-            Next::Interrupted => return Err(gst::FlowError::Flushing),
-            Next::Failed => return Err(gst::FlowError::Error),
+            loader::Next::Ready(loaded) => match stream.install(loaded) {
+                Ok(old) => loader.recycle(old),
+                Err(e) => return Err(self.fail(&e)),
+            },
+            loader::Next::Nothing => {}
+            loader::Next::Interrupted => return Err(gst::FlowError::Flushing),
+            loader::Next::Failed => return Err(gst::FlowError::Error),
         }
         if !wanted && let Some(old) = stream.source.take() {
             loader.recycle(Loaded { engine: None, source: Some(old), origin: None });
@@ -48,8 +57,8 @@ impl FaceSwap {
         Ok(())
     }
 
-    pub(super) fn swap(&self, stream: &mut Stream, buffer: &mut gst::BufferRef) -> Result<(), SwapError> {
-        let begun = stream.begun.take().unwrap_or_else(Instant::now);
+    /// What holds for a frame that is to be swapped, and its position in the stream.
+    fn arrival(&self, stream: &mut Stream, buffer: &gst::BufferRef) -> (Ticket, Params, Duration) {
         let (mut params, mark, meta, deterministic) = {
             let s = lock(&self.settings);
             (s.params, s.mark, s.meta, s.deterministic)
@@ -62,26 +71,106 @@ impl FaceSwap {
         let position = self.running_time(buffer);
         let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
         let time = stream.advance(position, discont);
-        let size = stream.layout.as_ref().map(|l| (l.info.width(), l.info.height()));
-        let origin = stream.origin.clone();
+        let begun = stream.begun.take().unwrap_or_else(Instant::now);
+        let size = stream.layout.as_ref().map_or((0, 0), |l| (l.info.width(), l.info.height()));
+        (Ticket { position, begun, mark, meta, origin: stream.origin.clone(), size }, params, time)
+    }
+
+    /// Swaps a frame now.
+    pub(super) fn swap(&self, stream: &mut Stream, buffer: &mut gst::BufferRef) -> Result<(), SwapError> {
+        let (ticket, params, time) = self.arrival(stream, buffer);
         let report = stream.swap(buffer, &params, time)?;
-        let marked = report.altered && mark != Mark::None;
-        if marked && let Err(e) = mark::mark(buffer, report, &origin) {
-            gst::warning!(CAT, imp = self, "Marking the frame: {e}");
-        }
-        if meta && let Some((width, height)) = size {
-            mark::regions(buffer, &report.faces, width, height);
-        }
-        self.count(report, begun.elapsed());
-        for face in &report.faces {
-            if let Some(event) = face.event {
-                messages::post(&self.obj(), messages::face(face, event), position);
-            }
-        }
+        let marked = self.depart(buffer, report, &ticket, ticket.begun.elapsed());
         if marked && let Some(event) = stream.tags.first_mark() {
             self.obj().src_pad().push_event(event);
         }
         Ok(())
+    }
+
+    /// Lets a frame join those in flight, or remembers that it is to pass untouched.
+    pub(super) fn enqueue(&self, stream: &mut Stream) -> Result<(), gst::FlowError> {
+        let Some(mut buffer) = self.take_queued_buffer() else { return Ok(()) };
+        if std::mem::take(&mut stream.gap) {
+            buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
+        }
+        if stream.passthrough == Some(true) {
+            stream.passing = Some(buffer);
+            return Ok(());
+        }
+        let own = buffer.is_writable() && buffer.is_all_memory_writable();
+        let submitted = (|| {
+            let buffer = if own { buffer } else { stream.copy(&buffer)? };
+            let (ticket, params, time) = self.arrival(stream, &buffer);
+            stream.submit(buffer, ticket, params, time)
+        })();
+        submitted.map_err(|e| self.fail(&e))
+    }
+
+    /// Pushes finished frames until at most `keep` are in flight, waiting for them.
+    ///
+    /// # Errors
+    /// The first frame's that failed or was not wanted downstream.
+    pub(super) fn emit(&self, flight: &Flight, keep: usize) -> Result<(), gst::FlowError> {
+        let mut result = Ok(());
+        loop {
+            match flight.next(keep) {
+                Next::Idle => return result,
+                Next::Interrupted => return result.and(Err(gst::FlowError::Flushing)),
+                Next::Done(mut pending) => {
+                    let finished = self.finish(&mut pending);
+                    flight.recycle(pending);
+                    let pushed = match finished {
+                        Ok(Some(buffer)) => self.obj().src_pad().push(buffer),
+                        Ok(None) => continue,
+                        Err(e) => {
+                            flight.discard();
+                            Err(self.fail(&e))
+                        }
+                    };
+                    result = result.and(pushed.map(|_| ()));
+                }
+            }
+        }
+    }
+
+    /// What is left to do on a frame that the workers have finished.
+    fn finish(&self, pending: &mut Pending) -> Result<Option<gst::Buffer>, SwapError> {
+        std::mem::replace(&mut pending.result, Ok(()))?;
+        let (Some(task), Some(mut buffer)) = (pending.task.take(), pending.buffer.take()) else {
+            return Ok(None);
+        };
+        let ended = pending.ended.unwrap_or_else(Instant::now);
+        let elapsed = ended.saturating_duration_since(task.ticket.begun);
+        let marked = self.depart(buffer.make_mut(), &pending.report, &task.ticket, elapsed);
+        let event = if marked { self.with_stream(|s| s.tags.first_mark()).flatten() } else { None };
+        if let Some(event) = event {
+            self.obj().src_pad().push_event(event);
+        }
+        Ok(Some(buffer))
+    }
+
+    /// Marks a swapped frame, counts it and tells of its faces; whether it was marked.
+    fn depart(
+        &self,
+        buffer: &mut gst::BufferRef,
+        report: &Report,
+        ticket: &Ticket,
+        elapsed: Duration,
+    ) -> bool {
+        let marked = report.altered && ticket.mark != Mark::None;
+        if marked && let Err(e) = mark::mark(buffer, report, &ticket.origin) {
+            gst::warning!(CAT, imp = self, "Marking the frame: {e}");
+        }
+        if ticket.meta {
+            mark::regions(buffer, &report.faces, ticket.size.0, ticket.size.1);
+        }
+        self.count(report, elapsed);
+        for face in &report.faces {
+            if let Some(event) = face.event {
+                messages::post(&self.obj(), messages::face(face, event), ticket.position);
+            }
+        }
+        marked
     }
 
     fn count(&self, report: &Report, elapsed: Duration) {

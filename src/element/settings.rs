@@ -21,6 +21,8 @@ pub(super) struct Settings {
     pub detector_file: Option<String>,
     pub landmarker_file: Option<String>,
     pub threads: u32,
+    /// Frames, 0 = synchronous.
+    pub max_in_flight: u32,
     pub params: Params,
     pub mask_padding: String,
     pub deterministic: Deterministic,
@@ -39,6 +41,7 @@ impl Default for Settings {
             detector_file: None,
             landmarker_file: None,
             threads: 0,
+            max_in_flight: 0,
             params: Params::default(),
             mask_padding: DEFAULT_PADDING.into(),
             deterministic: Deterministic::default(),
@@ -69,6 +72,7 @@ impl Settings {
             "detector-file" => self.detector_file.to_value(),
             "landmarker-file" => self.landmarker_file.to_value(),
             "threads" => self.threads.to_value(),
+            "max-in-flight" => self.max_in_flight.to_value(),
             "quality" => Quality::from(p.quality).to_value(),
             "select" => Select::from(p.select).to_value(),
             "max-faces" => (p.max_faces as u32).to_value(),
@@ -101,6 +105,7 @@ impl Settings {
             "detector-file" => self.detector_file = text(name, value)?,
             "landmarker-file" => self.landmarker_file = text(name, value)?,
             "threads" => self.threads = read(name, value)?,
+            "max-in-flight" => self.max_in_flight = read(name, value)?,
             "quality" => p.quality = read::<Quality>(name, value)?.into(),
             "select" => p.select = read::<Select>(name, value)?.into(),
             "max-faces" => p.max_faces = read::<u32>(name, value)? as usize,
@@ -185,6 +190,13 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .blurb("CPU threads to use in all; 0 takes one for each performance core")
             .maximum(256)
             .default_value(d.threads)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("max-in-flight")
+            .nick("Frames in flight")
+            .blurb("Frames worked on at once, each a frame's duration of latency; 0 is one after the other and no latency")
+            .maximum(16)
+            .default_value(d.max_in_flight)
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("quality", Quality::from(p.quality))

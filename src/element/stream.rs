@@ -7,10 +7,12 @@ use std::{
 };
 
 use super::{
+    flight::{Crew, Flight},
     frame::{FrameError, Layout},
     job::Loaded,
     loader::panic_text,
     mark::{Origin, StreamTags},
+    pending::{Task, Ticket},
 };
 use crate::engine::{Engine, EngineError, Params, Report, Source};
 
@@ -22,7 +24,7 @@ const LONG_GAP: Duration = Duration::from_millis(500);
 /// State of one stream, from start to stop.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
-    pub layout: Option<Layout>,
+    pub layout: Option<Arc<Layout>>,
     pub tags: StreamTags,
     /// Whether frames pass untouched; as the base class was told.
     pub passthrough: Option<bool>,
@@ -32,9 +34,25 @@ pub(super) struct Stream {
     pub origin: Arc<Origin>,
     /// When work on the current frame began.
     pub begun: Option<Instant>,
-    engine: Option<Box<Engine>>,
+    /// A frame was dropped since the last that came through.
+    pub gap: bool,
+    /// A frame to push untouched, after those in flight.
+    pub passing: Option<gst::Buffer>,
+    flight: Option<Arc<Flight>>,
+    engine: Where,
+    /// What comes next does not continue what is in flight.
+    restart: bool,
     pool: Option<gst::BufferPool>,
     time: Option<Duration>,
+}
+
+/// Who has the engine.
+#[derive(Debug, Default)]
+enum Where {
+    #[default]
+    Nobody,
+    Stream(Box<Engine>),
+    Workers(#[expect(dead_code, reason = "ends them when dropped")] Crew),
 }
 
 /// Why a frame could not be swapped.
@@ -44,6 +62,8 @@ pub(super) enum SwapError {
     NoLayout,
     #[error("the engine is gone after an earlier error; stop and start the pipeline")]
     NoEngine,
+    #[error("no thread could be started: {0}")]
+    Thread(std::io::Error),
     #[error(transparent)]
     Frame(#[from] FrameError),
     #[error(transparent)]
@@ -52,22 +72,43 @@ pub(super) enum SwapError {
     Panicked(String),
 }
 
+/// Runs `work`, a panic of which is an error.
+pub(super) fn guarded<R>(work: impl FnOnce() -> Result<R, SwapError>) -> Result<R, SwapError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(SwapError::Panicked(panic_text(&*panic).into())))
+}
+
 impl Stream {
+    /// With frames in flight, or one frame after the other.
+    pub fn new(flight: Option<Arc<Flight>>) -> Self {
+        let mut stream = Stream::default();
+        stream.flight = flight;
+        stream
+    }
+
     /// Takes what the worker prepared; gives back what it replaces.
-    pub fn install(&mut self, loaded: Loaded) -> Loaded {
-        if loaded.engine.is_some() {
-            self.engine = loaded.engine;
+    ///
+    /// # Errors
+    /// No thread could be started for frames in flight.
+    pub fn install(&mut self, loaded: Loaded) -> Result<Loaded, SwapError> {
+        if let Some(engine) = loaded.engine {
+            self.engine = match &self.flight {
+                Some(flight) => {
+                    Where::Workers(Crew::spawn(flight.clone(), *engine).map_err(SwapError::Thread)?)
+                }
+                None => Where::Stream(engine),
+            };
         }
         if let Some(origin) = loaded.origin {
             self.origin = origin;
         }
         let old = std::mem::replace(&mut self.source, loaded.source);
-        Loaded { engine: None, source: old, origin: None }
+        Ok(Loaded { engine: None, source: old, origin: None })
     }
 
     /// Takes new caps.
     pub fn configure(&mut self, layout: Layout) {
-        self.layout = Some(layout);
+        self.layout = Some(Arc::new(layout));
         self.drop_pool();
         self.reset();
     }
@@ -75,7 +116,8 @@ impl Stream {
     /// Forgets the faces: what comes next does not continue what was before.
     pub fn reset(&mut self) {
         self.time = None;
-        if let Some(engine) = &mut self.engine {
+        self.restart = true;
+        if let Where::Stream(engine) = &mut self.engine {
             engine.reset();
         }
     }
@@ -95,11 +137,8 @@ impl Stream {
         time
     }
 
-    fn frame_duration(&self) -> Duration {
-        let fps = self.layout.as_ref().map(|l| l.info.fps()).filter(|fps| fps.numer() > 0 && fps.denom() > 0);
-        fps.map_or(DEFAULT_FRAME, |fps| {
-            Duration::from_secs_f64(f64::from(fps.denom()) / f64::from(fps.numer()))
-        })
+    pub fn frame_duration(&self) -> Duration {
+        self.layout.as_deref().and_then(Layout::frame_duration).unwrap_or(DEFAULT_FRAME)
     }
 
     /// A writable copy of a frame that others hold as well.
@@ -120,19 +159,42 @@ impl Stream {
         time: Duration,
     ) -> Result<&Report, SwapError> {
         let layout = self.layout.as_ref().ok_or(SwapError::NoLayout)?;
-        let engine = self.engine.as_deref_mut().ok_or(SwapError::NoEngine)?;
+        let Where::Stream(engine) = &mut self.engine else { return Err(SwapError::NoEngine) };
         let source = self.source.as_deref().ok_or(SwapError::NoEngine)?;
-        catch_unwind(AssertUnwindSafe(move || {
+        guarded(move || {
             let report = layout.view(buffer, move |frame| engine.process(frame, source, params, time))??;
             Ok(report)
-        }))
-        .unwrap_or_else(|panic| Err(SwapError::Panicked(panic_text(&*panic).into())))
+        })
+    }
+
+    /// Lets the workers swap the faces of a frame.
+    pub fn submit(
+        &mut self,
+        buffer: gst::Buffer,
+        ticket: Ticket,
+        params: Params,
+        time: Duration,
+    ) -> Result<(), SwapError> {
+        let (Some(flight), Where::Workers(_)) = (&self.flight, &self.engine) else {
+            return Err(SwapError::NoEngine);
+        };
+        let layout = self.layout.clone().ok_or(SwapError::NoLayout)?;
+        let source = self.source.clone().ok_or(SwapError::NoEngine)?;
+        let restart = std::mem::take(&mut self.restart);
+        let mut pending = flight.vacant();
+        pending.task = Some(Task { ticket, layout, source, params, time, restart });
+        pending.buffer = Some(buffer);
+        flight.submit(pending);
+        Ok(())
     }
 
     /// Gives up an engine that panicked: its state says nothing any more.
     pub fn lose_engine(&mut self) {
-        let engine = self.engine.take();
+        let engine = std::mem::take(&mut self.engine);
         let _ = catch_unwind(AssertUnwindSafe(|| drop(engine)));
+        if let Some(flight) = &self.flight {
+            flight.discard();
+        }
     }
 
     fn drop_pool(&mut self) {

@@ -1,0 +1,203 @@
+//! Frames in flight: a bounded queue between the streaming thread and two workers, of which one
+//! analyses a frame while the other paints the one before. What comes in first goes out first.
+
+use std::{
+    collections::VecDeque,
+    io, mem,
+    sync::{Arc, Condvar, Mutex},
+    thread,
+};
+
+use super::pending::Pending;
+use crate::{
+    engine::Engine,
+    sync::{lock, wait},
+};
+
+/// What there is for the streaming thread.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The oldest frame, finished.
+    Done(Box<Pending>),
+    /// As few frames are in flight as were to be kept.
+    Idle,
+    /// Waiting was cut short by a flush or a state change.
+    Interrupted,
+}
+
+/// Between two stages, by the frame's generation.
+type Queue = VecDeque<(u64, Box<Pending>)>;
+
+#[derive(Debug, Default)]
+struct State {
+    arrived: Queue,
+    analysed: Queue,
+    painted: Queue,
+    #[expect(clippy::vec_box, reason = "frames move from queue to queue as they are")]
+    spare: Vec<Box<Pending>>,
+    /// Frames in the queues or with a worker that were not discarded.
+    count: usize,
+    /// Of the frames that count; those with a worker when a discard came are of an older one.
+    generation: u64,
+    interrupted: bool,
+    stop: bool,
+}
+
+/// The queue. Frames enter and leave it on the streaming thread.
+#[derive(Debug)]
+pub(super) struct Flight {
+    depth: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Flight {
+    /// For `depth` frames at once.
+    pub fn new(depth: usize) -> Self {
+        let queue = || Queue::with_capacity(depth + 1);
+        let state = State {
+            arrived: queue(),
+            analysed: queue(),
+            painted: queue(),
+            spare: Vec::with_capacity(depth + 3),
+            ..State::default()
+        };
+        Flight { depth, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Frames at once.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Memory for a frame to submit.
+    pub fn vacant(&self) -> Box<Pending> {
+        let spare = lock(&self.state).spare.pop();
+        spare.unwrap_or_default()
+    }
+
+    /// Lets the workers have a frame.
+    pub fn submit(&self, pending: Box<Pending>) {
+        self.change(|state| {
+            state.count += 1;
+            state.arrived.push_back((state.generation, pending));
+        });
+    }
+
+    /// The oldest frame once it is finished, waiting for it, unless `keep` or fewer are in flight.
+    pub fn next(&self, keep: usize) -> Next {
+        let mut state = lock(&self.state);
+        loop {
+            if state.interrupted {
+                return Next::Interrupted;
+            }
+            if state.count <= keep {
+                return Next::Idle;
+            }
+            if let Some((_, pending)) = state.painted.pop_front() {
+                state.count -= 1;
+                return Next::Done(pending);
+            }
+            state = wait(&self.changed, state);
+        }
+    }
+
+    /// Takes back a frame's memory.
+    pub fn recycle(&self, mut pending: Box<Pending>) {
+        pending.clear();
+        lock(&self.state).spare.push(pending);
+    }
+
+    /// Ends waiting in [`next`](Self::next), now and until [`resume`](Self::resume).
+    pub fn interrupt(&self) {
+        self.change(|state| state.interrupted = true);
+    }
+
+    pub fn resume(&self) {
+        self.change(|state| state.interrupted = false);
+    }
+
+    /// Gives up all frames in flight. Does not wait for the workers.
+    pub fn discard(&self) {
+        let dropped = {
+            let mut state = lock(&self.state);
+            let State { arrived, analysed, painted, count, generation, .. } = &mut *state;
+            (*count, *generation) = (0, *generation + 1);
+            [arrived, analysed, painted].map(mem::take)
+        };
+        for (_, pending) in dropped.into_iter().flatten() {
+            self.recycle(pending);
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut lock(&self.state));
+        self.changed.notify_all();
+    }
+
+    /// Moves frames through one stage, in order, until told to stop.
+    fn work(
+        &self,
+        from: fn(&mut State) -> &mut Queue,
+        to: fn(&mut State) -> &mut Queue,
+        mut stage: impl FnMut(&mut Pending),
+    ) {
+        let mut state = lock(&self.state);
+        while !state.stop {
+            let Some((generation, mut pending)) = from(&mut state).pop_front() else {
+                state = wait(&self.changed, state);
+                continue;
+            };
+            drop(state);
+            stage(&mut pending);
+            state = lock(&self.state);
+            if generation == state.generation {
+                to(&mut state).push_back((generation, pending));
+                self.changed.notify_all();
+            } else {
+                drop(state);
+                self.recycle(pending);
+                state = lock(&self.state);
+            }
+        }
+    }
+}
+
+/// The workers of one flight. Dropped, they end after the stage they are in, and are joined.
+#[derive(Debug)]
+pub(super) struct Crew {
+    flight: Arc<Flight>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Crew {
+    /// # Errors
+    /// No thread could be started.
+    pub fn spawn(flight: Arc<Flight>, engine: Engine) -> io::Result<Self> {
+        let (mut analyser, mut painter) = engine.split();
+        let mut crew = Crew { flight, threads: Vec::with_capacity(2) };
+        crew.start("faceswap-analysis", move |flight| {
+            flight.work(|s| &mut s.arrived, |s| &mut s.analysed, |p| p.analyse(&mut analyser));
+        })?;
+        crew.start("faceswap-painter", move |flight| {
+            flight.work(|s| &mut s.analysed, |s| &mut s.painted, |p| p.paint(&mut painter));
+        })?;
+        Ok(crew)
+    }
+
+    fn start(&mut self, name: &str, work: impl FnOnce(&Flight) + Send + 'static) -> io::Result<()> {
+        let flight = self.flight.clone();
+        self.threads.push(thread::Builder::new().name(name.into()).spawn(move || work(&flight))?);
+        Ok(())
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.flight.change(|state| state.stop = true);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+        self.flight.change(|state| state.stop = false);
+    }
+}
