@@ -18,6 +18,8 @@ pub enum Role {
     Landmarker,
     Recognizer,
     Swapper,
+    /// Takes one recognizer's embedding to another's.
+    Converter,
     Occluder,
     Parser,
     Enhancer,
@@ -32,6 +34,7 @@ impl fmt::Display for Role {
             Role::Landmarker => "landmarker",
             Role::Recognizer => "recognizer",
             Role::Swapper => "swapper",
+            Role::Converter => "embedding converter",
             Role::Occluder => "occluder",
             Role::Parser => "parser",
             Role::Enhancer => "enhancer",
@@ -50,6 +53,9 @@ pub struct Card {
     pub family: String,
     /// The file's usual name.
     pub file: String,
+    /// Other files that this card is for.
+    #[serde(default)]
+    pub aliases: Vec<String>,
     /// Of known files, in lower-case hexadecimal. Empty where none is known.
     #[serde(default)]
     pub sha256: Vec<String>,
@@ -62,6 +68,11 @@ pub struct Card {
     pub template: Option<String>,
     /// Recognizers: 1 − cosine above which two faces are two people, 0–2.
     pub distance: Option<f32>,
+    /// Other files that a swapper needs, by name.
+    #[serde(default)]
+    pub partners: Partners,
+    /// Swappers: what goes into the input `source`.
+    pub source: Option<Origin>,
     #[serde(rename = "input")]
     pub inputs: Vec<Tensor>,
     #[serde(rename = "output")]
@@ -69,7 +80,49 @@ pub struct Card {
     #[serde(default)]
     pub preprocess: Preprocess,
     #[serde(default)]
+    pub postprocess: Postprocess,
+    #[serde(default)]
     pub decode: Decode,
+}
+
+/// Models that work together with one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Partners {
+    pub recognizer: Option<String>,
+    /// Embedding converter.
+    pub converter: Option<String>,
+}
+
+/// How the photo of the person put in becomes the input `source` of a swapper.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "from", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Origin {
+    /// The recognizer's embedding, converted where there is a converter among the partners.
+    Embedding {
+        /// Multiplied by the graph's last initializer, a square matrix.
+        #[serde(default)]
+        emap: bool,
+        /// Divided by its norm at last.
+        #[serde(default)]
+        unit: bool,
+    },
+    /// The aligned photo, RGB, divided by 255.
+    Image { template: String, size: u32 },
+}
+
+/// How a swapper's output becomes pixels: `x · std + mean`, clipped to 0–1, is R, G, B.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Postprocess {
+    pub mean: PerChannel,
+    pub std: PerChannel,
+}
+
+impl Default for Postprocess {
+    fn default() -> Self {
+        Postprocess { mean: PerChannel::Same(0.0), std: PerChannel::Same(1.0) }
+    }
 }
 
 /// One input or output of a graph.
@@ -78,6 +131,7 @@ pub struct Tensor {
     /// `?` stands for any name: the tensor is then told by its position.
     pub name: String,
     pub shape: Vec<Dim>,
+    /// Element type; `float` stands for 32 or 16 bits.
     #[serde(rename = "type", default = "float32")]
     pub kind: String,
 }
@@ -204,7 +258,7 @@ impl Card {
 
     /// The built-in card for a file name.
     pub fn by_file_name(name: &str) -> Option<Arc<Card>> {
-        BUILT_IN.iter().find(|card| card.file == name).cloned()
+        BUILT_IN.iter().find(|card| card.file == name || card.aliases.iter().any(|a| a == name)).cloned()
     }
 
     /// The cards that come with the plugin.
@@ -219,7 +273,7 @@ macro_rules! cards {
     };
 }
 
-const TEXTS: [(&str, &str); 8] = cards![
+const TEXTS: [(&str, &str); 21] = cards![
     "centerface.toml",
     "face_mesh.toml",
     "mobilefacenet.toml",
@@ -228,6 +282,19 @@ const TEXTS: [(&str, &str); 8] = cards![
     "scrfd.toml",
     "scrfd_10g.toml",
     "yunet.toml",
+    "arcface_w600k_r50.toml",
+    "crossface_ghost.toml",
+    "crossface_hififace.toml",
+    "crossface_simswap.toml",
+    "inswapper_128.toml",
+    "inswapper_128_fp16.toml",
+    "hyperswap_256.toml",
+    "simswap_256.toml",
+    "simswap_unofficial_512.toml",
+    "ghost_256.toml",
+    "hififace_unofficial_256.toml",
+    "uniface_256.toml",
+    "blendswap_256.toml",
 ];
 
 static BUILT_IN: LazyLock<Vec<Arc<Card>>> = LazyLock::new(|| {

@@ -3,7 +3,7 @@
 
 use std::{fmt::Write, path::PathBuf};
 
-use super::card::Role;
+use super::{card::Role, provider::Provider};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
@@ -34,6 +34,20 @@ pub enum ModelError {
     RuntimeBroken { path: PathBuf, reason: String },
     #[error("model {}: run failed: {reason}", path.display())]
     Run { path: PathBuf, reason: String },
+    #[error("model {}: cannot be used: {reason}", path.display())]
+    Unusable { path: PathBuf, reason: String },
+    #[error(
+        "model {}: as a {role} it fits several cards: {}; name it as one of them does, or put a card beside it, named {}",
+        path.display(), cards.join(", "), path.with_extension("toml").display()
+    )]
+    Ambiguous { role: Role, path: PathBuf, cards: Vec<String> },
+    #[error(
+        "model {}: it needs a {role} beside it or in {}: {partner}",
+        path.display(), list(looked_in)
+    )]
+    NoPartner { role: Role, path: PathBuf, partner: String, looked_in: Vec<PathBuf> },
+    #[error("execution provider {provider}: ONNX Runtime {} cannot use it: {reason}; name a runtime that can with ORT_DYLIB_PATH, or choose another execution-provider", runtime.display())]
+    Provider { provider: Provider, runtime: PathBuf, reason: String },
 }
 
 fn list(folders: &[PathBuf]) -> String {

@@ -46,10 +46,23 @@ pub(super) fn by_graph(
     outputs: &[Port],
 ) -> Result<(Arc<Card>, Places), ModelError> {
     let cards = Card::built_in().iter().filter(|card| card.role == model.role);
-    let fitting = cards.filter_map(|card| Some((card.clone(), compare(card, inputs, outputs).ok()?))).next();
-    fitting.ok_or_else(|| {
+    let mut fitting = cards.filter_map(|card| Some((card.clone(), compare(card, inputs, outputs).ok()?)));
+    let Some((card, places)) = fitting.next() else {
         let text = |ports: &[Port]| ports.iter().map(Port::to_string).collect::<Vec<_>>().join(", ");
         let found = format!("inputs are {}, its outputs {}", text(inputs), text(outputs));
-        ModelError::Unknown { role: model.role, path: model.path.clone(), found }
-    })
+        return Err(ModelError::Unknown { role: model.role, path: model.path.clone(), found });
+    };
+    let others: Vec<String> =
+        fitting.filter(|(other, _)| !is_alike(other, &card)).map(|(other, _)| other.file.clone()).collect();
+    if others.is_empty() {
+        return Ok((card, places));
+    }
+    let cards = [vec![card.file.clone()], others].concat();
+    Err(ModelError::Ambiguous { role: model.role, path: model.path.clone(), cards })
+}
+
+/// Whether a file can be used by either card with the same result.
+fn is_alike(a: &Card, b: &Card) -> bool {
+    let key = |card: &Card| (card.family.clone(), card.template.clone(), card.partners.clone());
+    key(a) == key(b) && a.preprocess == b.preprocess && a.postprocess == b.postprocess && a.source == b.source
 }

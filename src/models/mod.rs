@@ -5,13 +5,20 @@ mod error;
 mod find;
 mod graph;
 mod identify;
+mod loaded;
+pub mod onnx;
+mod provider;
 mod runtime;
 mod session;
+mod shared;
 
-pub use card::{Card, Channels, Decode, Dim, Layout, PerChannel, Preprocess, Role, Tensor};
+pub use card::{
+    Card, Channels, Decode, Dim, Layout, Origin, Partners, PerChannel, Postprocess, Preprocess, Role, Tensor,
+};
 pub use error::ModelError;
 pub use find::{Model, Pack, Search};
 pub use graph::{Places, Port, compare};
 pub use identify::sha256;
+pub use provider::{Options, Provider};
 pub use runtime::{LIBRARY, LogLevel, LogSink, loaded as runtime_loaded, set_log_level, set_log_sink};
-pub use session::Session;
+pub use session::{Interrupter, Session};

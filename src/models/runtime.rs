@@ -113,6 +113,14 @@ fn level(value: u8) -> LogLevel {
         .unwrap_or(LogLevel::Fatal)
 }
 
+/// A message of our own, beside the runtime's.
+pub(super) fn tell(message: &str) {
+    let sink = SINK.read().ok().and_then(|sink| *sink);
+    if let Some(sink) = sink {
+        sink(LogLevel::Warning, message);
+    }
+}
+
 fn forward(level: LogLevel, _category: &str, _id: &str, location: &str, message: &str) {
     let sink = SINK.read().ok().and_then(|sink| *sink);
     if let Some(sink) = sink {

@@ -1,0 +1,189 @@
+//! Execution providers: what runs a network.
+
+use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
+
+use ort::{
+    ep::{self, ExecutionProvider, ExecutionProviderDispatch},
+    session::builder::SessionBuilder,
+};
+
+use super::{ModelError, runtime};
+
+/// An execution provider of ONNX Runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Provider {
+    /// The first of CUDA and CoreML that the runtime has and that works, else the CPU.
+    #[default]
+    Auto,
+    Cpu,
+    CoreMl,
+    Cuda,
+    TensorRt,
+    OpenVino,
+    WebGpu,
+    Xnnpack,
+}
+
+impl Provider {
+    /// What `auto` tries before the CPU, best first.
+    pub(super) const PREFERRED: [Provider; 2] = [Provider::Cuda, Provider::CoreMl];
+    const NAMED: [Provider; 7] = [
+        Provider::Cpu,
+        Provider::CoreMl,
+        Provider::Cuda,
+        Provider::TensorRt,
+        Provider::OpenVino,
+        Provider::WebGpu,
+        Provider::Xnnpack,
+    ];
+
+    /// As the property `execution-provider` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Provider::Auto => "auto",
+            Provider::Cpu => "cpu",
+            Provider::CoreMl => "coreml",
+            Provider::Cuda => "cuda",
+            Provider::TensorRt => "tensorrt",
+            Provider::OpenVino => "openvino",
+            Provider::WebGpu => "webgpu",
+            Provider::Xnnpack => "xnnpack",
+        }
+    }
+
+    /// Whether the loaded runtime was built with it.
+    pub(super) fn is_built_in(self) -> bool {
+        match self {
+            Provider::Auto | Provider::Cpu => true,
+            Provider::CoreMl => ep::CoreML::is_available().unwrap_or(false),
+            Provider::Cuda => ep::CUDA::is_available().unwrap_or(false),
+            Provider::TensorRt => ep::TensorRT::is_available().unwrap_or(false),
+            Provider::OpenVino => ep::OpenVINO::is_available().unwrap_or(false),
+            Provider::WebGpu => ep::WebGPU::is_available().unwrap_or(false),
+            Provider::Xnnpack => ep::XNNPACK::is_available().unwrap_or(false),
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a network is run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Options {
+    pub provider: Provider,
+    /// CUDA and TensorRT: the device's index; CoreML: all, ane, gpu or cpu; OpenVINO: its device
+    /// type.
+    pub device: Option<String>,
+    /// CPU threads for each operator, 1 at least.
+    pub threads: usize,
+    /// Where a provider may keep what it compiled.
+    pub cache: Option<PathBuf>,
+}
+
+impl Options {
+    /// Adds the provider to a session that is being made. `model` names the file in caches.
+    ///
+    /// # Errors
+    /// The runtime lacks the provider, it refuses, or `device` is not one of its devices.
+    pub(super) fn register(
+        &self,
+        builder: SessionBuilder,
+        model: &str,
+    ) -> Result<SessionBuilder, ModelError> {
+        let Some(dispatch) = self.dispatch(model)? else { return Ok(builder) };
+        builder
+            .with_execution_providers([dispatch.error_on_failure()])
+            .map_err(|e| self.error(e.message().to_owned()))
+    }
+
+    /// Whether the provider can be asked for at all: cheap, before anything is loaded.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register), short of the provider's own refusal.
+    pub(super) fn check(&self, model: &super::Model) -> Result<(), ModelError> {
+        runtime::load(model.runtime.as_deref())?;
+        let name = model.path.file_stem().unwrap_or_default().to_string_lossy();
+        self.dispatch(&name).map(drop)
+    }
+
+    pub(super) fn error(&self, reason: String) -> ModelError {
+        let runtime = runtime::loaded().map_or_else(PathBuf::new, PathBuf::from);
+        ModelError::Provider { provider: self.provider, runtime, reason }
+    }
+
+    fn dispatch(&self, model: &str) -> Result<Option<ExecutionProviderDispatch>, ModelError> {
+        if !self.provider.is_built_in() {
+            let has: Vec<&str> =
+                Provider::NAMED.iter().filter(|p| p.is_built_in()).map(|p| p.name()).collect();
+            return Err(self.error(format!("it was built without it, it has {}", has.join(", "))));
+        }
+        let cache = self.cache.as_ref().map(|folder| folder.join(model));
+        if let Some(folder) = &cache
+            && matches!(self.provider, Provider::CoreMl | Provider::TensorRt | Provider::OpenVino)
+        {
+            let failed = |e| self.error(format!("its cache {} cannot be made: {e}", folder.display()));
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let cache = cache.map(|folder| folder.display().to_string());
+        Ok(Some(match self.provider {
+            Provider::Auto | Provider::Cpu => return Ok(None),
+            Provider::Cuda => ep::CUDA::default()
+                .with_device_id(self.index()?)
+                .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
+                .build(),
+            Provider::TensorRt => {
+                let provider = ep::TensorRT::default().with_device_id(self.index()?);
+                match cache {
+                    Some(folder) => provider.with_engine_cache(true).with_engine_cache_path(folder).build(),
+                    None => provider.build(),
+                }
+            }
+            Provider::CoreMl => {
+                use ep::coreml::{ComputeUnits, ModelFormat};
+                let units = match self.device.as_deref() {
+                    None | Some("all") => ComputeUnits::All,
+                    Some("ane") => ComputeUnits::CPUAndNeuralEngine,
+                    Some("gpu") => ComputeUnits::CPUAndGPU,
+                    Some("cpu") => ComputeUnits::CPUOnly,
+                    Some(other) => return Err(self.no_device(other, "all, ane, gpu or cpu")),
+                };
+                let provider = ep::CoreML::default()
+                    .with_model_format(ModelFormat::MLProgram)
+                    .with_static_input_shapes(true)
+                    .with_compute_units(units);
+                match cache {
+                    Some(folder) => provider.with_model_cache_dir(folder).build(),
+                    None => provider.build(),
+                }
+            }
+            Provider::OpenVino => {
+                let mut provider = ep::OpenVINO::default();
+                if let Some(device) = &self.device {
+                    provider = provider.with_device_type(device);
+                }
+                match cache {
+                    Some(folder) => provider.with_cache_dir(folder).build(),
+                    None => provider.build(),
+                }
+            }
+            Provider::WebGpu => ep::WebGPU::default().build(),
+            Provider::Xnnpack => {
+                let threads = NonZeroUsize::new(self.threads).unwrap_or(NonZeroUsize::MIN);
+                ep::XNNPACK::default().with_intra_op_num_threads(threads).build()
+            }
+        }))
+    }
+
+    fn index(&self) -> Result<i32, ModelError> {
+        let text = self.device.as_deref().unwrap_or("0");
+        i32::from_str(text).ok().filter(|&i| i >= 0).ok_or_else(|| self.no_device(text, "an index from 0"))
+    }
+
+    fn no_device(&self, device: &str, wanted: &str) -> ModelError {
+        self.error(format!("device is {device:?}; give {wanted}"))
+    }
+}

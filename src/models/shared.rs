@@ -1,0 +1,172 @@
+//! Large models, loaded once a process however many elements use them.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::SystemTime,
+};
+
+use super::{
+    Model, ModelError, Options, Provider, identify::sha256, loaded::Loaded, runtime, session::Session,
+};
+
+/// What a file's hash was worked out from: while this stays the same, so does the hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    sha256: String,
+    options: Options,
+}
+
+type Slot = Arc<Mutex<Weak<Loaded>>>;
+
+static SLOTS: Mutex<Option<HashMap<Key, Slot>>> = Mutex::new(None);
+static HASHES: Mutex<Option<HashMap<PathBuf, (Stamp, String)>>> = Mutex::new(None);
+
+/// SHA-256 of a model file, worked out again only when the file has changed.
+///
+/// # Errors
+/// [`ModelError::Unreadable`].
+pub fn hash(path: &Path) -> Result<String, ModelError> {
+    let unreadable = |e: std::io::Error| ModelError::Unreadable { path: path.into(), reason: e.to_string() };
+    let found = path.metadata().map_err(unreadable)?;
+    let stamp = Stamp { bytes: found.len(), modified: found.modified().ok() };
+    let known = |hashes: &mut Option<HashMap<PathBuf, (Stamp, String)>>| {
+        let known = hashes.get_or_insert_default().get(path)?;
+        (known.0 == stamp && stamp.modified.is_some()).then(|| known.1.clone())
+    };
+    if let Some(digest) = known(&mut crate::sync::lock(&HASHES)) {
+        return Ok(digest);
+    }
+    let digest = sha256(path)?;
+    let mut hashes = crate::sync::lock(&HASHES);
+    hashes.get_or_insert_default().insert(path.into(), (stamp, digest.clone()));
+    Ok(digest)
+}
+
+impl Session {
+    /// As [`Session::load`], on a model that all who ask with the same file content and options
+    /// share; it leaves memory with the last of them. A new one is run once: it must give finite
+    /// numbers, on another processor those of the CPU. What it was run on comes with it:
+    /// `auto` has become a provider.
+    ///
+    /// # Errors
+    /// As [`Session::load`]; the provider is not there, fails, or gives other numbers.
+    pub fn shared(model: &Model, options: &Options) -> Result<Session, ModelError> {
+        if options.provider != Provider::Auto {
+            return shared(model, options).map(Session::on);
+        }
+        runtime::load(model.runtime.as_deref())?;
+        let preferred = Provider::PREFERRED.into_iter().filter(|provider| provider.is_built_in());
+        for provider in preferred {
+            match shared(model, &Options { provider, ..options.clone() }) {
+                Ok(loaded) => return Ok(Session::on(loaded)),
+                Err(e) => runtime::tell(&format!("auto goes on to the next provider: {e}")),
+            }
+        }
+        let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
+        shared(model, &cpu).map(Session::on)
+    }
+}
+
+fn shared(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
+    if !model.path.is_file() {
+        return Err(ModelError::NoSuchFile { role: model.role, path: model.path.clone() });
+    }
+    let key = Key { sha256: hash(&model.path)?, options: options.clone() };
+    let slot = {
+        let mut slots = crate::sync::lock(&SLOTS);
+        let slots = slots.get_or_insert_default();
+        slots.retain(|_, slot| {
+            Arc::strong_count(slot) > 1
+                || slot.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0
+        });
+        slots.entry(key).or_default().clone()
+    };
+    // Held while loading, so that whoever asks for the same meanwhile waits for it.
+    let mut slot = crate::sync::lock(&slot);
+    if let Some(loaded) = slot.upgrade()
+        && model.card.as_ref().is_none_or(|card| *card == loaded.card)
+    {
+        return Ok(loaded);
+    }
+    let expected = match options.provider {
+        Provider::Cpu => None,
+        _ => {
+            let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
+            options.check(model)?;
+            Some(probe(&Arc::new(Loaded::new(model, &cpu)?))?)
+        }
+    };
+    let loaded = Arc::new(Loaded::new(model, options)?);
+    let given = probe(&loaded)?;
+    if let Some(expected) = expected {
+        compare(&given, &expected).map_err(|reason| options.error(reason))?;
+    }
+    *slot = Arc::downgrade(&loaded);
+    Ok(loaded)
+}
+
+/// One run on made-up inputs; free dimensions are 1.
+fn probe(loaded: &Arc<Loaded>) -> Result<Vec<f32>, ModelError> {
+    let mut session = Session::on(loaded.clone());
+    for index in 0..loaded.inputs.len() {
+        let shape: Vec<i64> = session.input_shape(index).iter().map(|&d| if d < 0 { 1 } else { d }).collect();
+        let values = session.input(index, &shape)?;
+        // Of unit norm where it is a vector; like the pixels of a normalised picture otherwise.
+        let scale = if shape.len() == 2 { (3.0 / values.len() as f32).sqrt() } else { 1.0 };
+        let mut state = 0x2545_f491u32;
+        for value in values {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *value = scale * ((state >> 8) as f32 / (1 << 23) as f32 - 1.0);
+        }
+    }
+    session.run()?;
+    let output = session.output(0).1.to_vec();
+    if output.is_empty() || output.iter().any(|v| !v.is_finite()) {
+        let reason = "it gives values that are no numbers, as damaged or wrongly converted 16-bit files do; \
+            fetch it again, or use its 32-bit version";
+        return Err(ModelError::Unusable { path: loaded.path.clone(), reason: reason.into() });
+    }
+    Ok(output)
+}
+
+/// Whether a provider's output is the CPU's, as far as 16-bit or TF32 arithmetic can tell.
+fn compare(given: &[f32], expected: &[f32]) -> Result<(), String> {
+    if given.len() != expected.len() {
+        return Err(format!("it gives {} values, the CPU {}", given.len(), expected.len()));
+    }
+    let n = given.len() as f32;
+    let apart = given.iter().zip(expected).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / n;
+    let mean = expected.iter().sum::<f32>() / n;
+    let spread = expected.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / n;
+    let ratio = (apart / spread.max(1e-12)).sqrt();
+    // Written so that what is no number fails.
+    if ratio < 0.05 {
+        Ok(())
+    } else {
+        Err(format!("its numbers differ from the CPU's by {:.0} %", 100.0 * ratio))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compare;
+
+    #[test]
+    fn only_the_cpu_s_numbers_pass() {
+        let cpu: Vec<f32> = (0..100).map(|i| (i as f32 * 0.7).sin()).collect();
+        let off = |by: f32| cpu.iter().map(|v| v * (1.0 + by)).collect::<Vec<_>>();
+        assert_eq!(compare(&off(0.001), &cpu), Ok(()));
+        assert!(compare(&off(0.2), &cpu).unwrap_err().contains("20 %"));
+        assert!(compare(&vec![f32::NAN; 100], &cpu).is_err());
+        assert!(compare(&cpu[1..], &cpu).unwrap_err().contains("99 values"));
+        assert!(compare(&[0.0; 100], &cpu).is_err());
+    }
+}
