@@ -59,6 +59,7 @@ impl Settings {
             model_dir: path(&self.model_dir),
             detector_file: path(&self.detector_file),
             landmarker_file: path(&self.landmarker_file),
+            ..Search::default()
         }
     }
 

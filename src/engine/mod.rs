@@ -27,8 +27,11 @@ pub use frame::{Colorimetry, Frame, Matrix, PixelFormat, Range};
 pub use identity::{Source, SourceLoader, SourceWarning, expand, split_list};
 pub use label::TEXT as LABEL_TEXT;
 pub use painter::Painter;
-pub use params::{ColourMatch, OnLost, Owner, Params, Quality, Select};
+pub use params::{ColourMatch, Masks, OnLost, Owner, Params, Quality, Select};
 pub use plan::Plan;
 pub use process::Engine;
 pub use report::{FaceEvent, FaceReport, Report, StageTimes};
-pub use swap::mesh::topology;
+pub use swap::{
+    mesh::topology,
+    neural::{Identity, Network, Preparer},
+};

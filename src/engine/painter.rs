@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    EngineError, Frame, Params, Plan, Report, Source,
+    EngineError, Frame, Network, Params, Plan, Report, Source,
     frame::{Layer, Region},
     geometry::{Point, Rect},
     identity::View,
@@ -14,6 +14,7 @@ use super::{
     swap::{
         cover::cover,
         mesh::{MeshSwap, light, topology::VERTICES},
+        neural::{NeuralSwap, Target},
     },
 };
 
@@ -50,6 +51,7 @@ impl Light {
 pub struct Painter {
     pool: Pool,
     swap: MeshSwap,
+    neural: Option<Box<NeuralSwap>>,
     layer: Layer,
     label: Label,
     /// Sampling moment of the last swap, for the label.
@@ -64,12 +66,25 @@ impl Painter {
         Painter {
             pool,
             swap: MeshSwap::default(),
+            neural: None,
             layer: Layer::default(),
             label: Label::default(),
             swapped_at: None,
             lights: Vec::with_capacity(MAX_TRACKS),
             spare: Vec::with_capacity(MAX_TRACKS),
         }
+    }
+
+    /// Swaps by `network` from now on, where the source was prepared for it
+    /// ([`Source::identify`]); by the mesh engine without one. Returns the one before.
+    pub fn set_network(&mut self, network: Option<Network>) -> Option<Network> {
+        let new = network.map(|network| Box::new(NeuralSwap::new(network)));
+        std::mem::replace(&mut self.neural, new).map(|old| old.into_network())
+    }
+
+    /// The network that swaps, if there is one.
+    pub fn network(&self) -> Option<&Network> {
+        self.neural.as_ref().map(|neural| neural.network())
     }
 
     /// Draws what `plan` says on the frame that it was made for, and writes `report`.
@@ -91,7 +106,9 @@ impl Painter {
         }
         let started = Instant::now();
         self.assign_lights(plan);
-        self.relight(frame, plan, source.view(), params)?;
+        if !self.run_network(frame, plan, source, params, report)? {
+            self.relight(frame, plan, source.view(), params)?;
+        }
         report.times.swap = started.elapsed();
 
         let started = Instant::now();
@@ -106,6 +123,37 @@ impl Painter {
         report.times.blend = started.elapsed();
         tell(plan, report);
         Ok(())
+    }
+
+    /// Runs the network on the faces that are swapped; false where there is none, or it failed and
+    /// the mesh engine takes over.
+    fn run_network(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan,
+        source: &Source,
+        params: &Params,
+        report: &mut Report,
+    ) -> Result<bool, EngineError> {
+        let (Some(neural), Some(identity)) = (&mut self.neural, source.identity()) else {
+            return Ok(false);
+        };
+        neural.keep(|track| plan.faces.iter().any(|face| face.track == track));
+        let wanted = plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. }));
+        let targets = wanted.map(|face| Target { track: face.track, mesh: &face.mesh, identity });
+        match neural.swap(frame, targets, params, &mut self.pool) {
+            Ok(spent) => {
+                report.times.network = spent;
+                report.neural = true;
+                Ok(true)
+            }
+            Err(EngineError::Model(error)) => {
+                report.fault = Some(error);
+                self.neural = None;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Keeps the lights of the plan's tracks, and no others.
@@ -164,6 +212,10 @@ impl Painter {
                 let held = face.show == Show::Held;
                 report.held += usize::from(held);
                 report.swapped += usize::from(!held);
+                if let Some(neural) = self.neural.as_mut().filter(|neural| neural.has(face.track)) {
+                    let pasted = neural.paste(frame, face.track, &face.mesh, params, &mut self.pool);
+                    return pasted.map_err(EngineError::Panicked);
+                }
                 let Some(light) = self.lights.iter().find(|light| light.track == face.track) else {
                     return Ok(None);
                 };

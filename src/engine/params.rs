@@ -63,6 +63,38 @@ impl Quality {
     }
 }
 
+/// Masks of the neural engine; where several are chosen, the least counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Masks(u8);
+
+impl Masks {
+    /// The crop without its blurred edge.
+    pub const BOX: Masks = Masks(1);
+    /// The face within its oval.
+    pub const AREA: Masks = Masks(2);
+    /// All but the mouth, which stays the target's.
+    pub const MOUTH: Masks = Masks(4);
+
+    pub const fn union(self, other: Masks) -> Masks {
+        Masks(self.0 | other.0)
+    }
+
+    pub const fn contains(self, other: Masks) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// None at all.
+    pub const fn empty() -> Masks {
+        Masks(0)
+    }
+}
+
+impl Default for Masks {
+    fn default() -> Self {
+        Masks::BOX.union(Masks::AREA)
+    }
+}
+
 /// Settings that may change between two frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Params {
@@ -82,6 +114,11 @@ pub struct Params {
     pub mask_blur: f32,
     /// Top, right, bottom, left, in % of the face box, 0–100: how far the mask's edge moves inward.
     pub mask_padding: [f32; 4],
+    /// Of the neural engine.
+    pub masks: Masks,
+    /// Neural: side of the crop in pixels, rounded down to a multiple of the network's; less is
+    /// the network's own.
+    pub pixel_boost: usize,
     pub mouth: Owner,
     pub eyes: Owner,
     pub colour_match: ColourMatch,
@@ -104,6 +141,8 @@ impl Default for Params {
             smoothing: 0.5,
             mask_blur: 0.3,
             mask_padding: [0.0; 4],
+            masks: Masks::default(),
+            pixel_boost: 0,
             mouth: Owner::Target,
             eyes: Owner::Target,
             colour_match: ColourMatch::Light,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Analyser, EngineError, Frame, Painter, Params, Plan, Report, Source, detect::Detector,
+    Analyser, EngineError, Frame, Network, Painter, Params, Plan, Report, Source, detect::Detector,
     landmarks::Landmarker, pool::Pool, swap::mesh::light,
 };
 use crate::{models::Pack, sync::lock};
@@ -60,6 +60,16 @@ impl Engine {
         self.analyser.analyse(frame, params, time, &mut self.plan)?;
         self.painter.paint(frame, &self.plan, source, params, &mut self.report)?;
         Ok(&self.report)
+    }
+
+    /// Swaps by `network` from now on, see [`Painter::set_network`].
+    pub fn set_network(&mut self, network: Option<Network>) -> Option<Network> {
+        self.painter.set_network(network)
+    }
+
+    /// The network that swaps, if there is one.
+    pub fn network(&self) -> Option<&Network> {
+        self.painter.network()
     }
 
     /// Forgets tracks and smoothing: after a flush, a seek or a gap.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::geometry::{Point, Rect};
+use crate::models::ModelError;
 
 /// What happened to a tracked face on this frame, when something changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct StageTimes {
     pub landmarks: Duration,
     pub swap: Duration,
     pub blend: Duration,
+    /// Runs of the swap network, a part of `swap`.
+    pub network: Duration,
 }
 
 /// What [`Engine::process`](super::Engine::process) did. Reused from frame to frame.
@@ -51,6 +54,10 @@ pub struct Report {
     pub altered: bool,
     /// Boxes that were altered, in frame pixels.
     pub regions: Vec<Rect>,
+    /// Whether a network swapped the faces.
+    pub neural: bool,
+    /// Why the network swaps no more: the mesh engine does from this frame on.
+    pub fault: Option<ModelError>,
     /// Faces of earlier frames, kept for their memory.
     spare: Vec<FaceReport>,
 }
@@ -62,6 +69,7 @@ impl Report {
         self.regions.clear();
         self.times = StageTimes::default();
         (self.swapped, self.held, self.altered) = (0, 0, false);
+        (self.neural, self.fault) = (false, None);
     }
 
     pub(crate) fn push(

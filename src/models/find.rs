@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Card, ModelError, Role};
+use super::{Card, ModelError, Origin, Role};
 
 const DETECTOR: &str = "centerface.onnx";
 const LANDMARKER: &str = "face_mesh.onnx";
@@ -18,6 +18,10 @@ pub struct Search {
     pub model_dir: Option<PathBuf>,
     pub detector_file: Option<PathBuf>,
     pub landmarker_file: Option<PathBuf>,
+    /// A swap network; none for the mesh engine.
+    pub swapper_file: Option<PathBuf>,
+    /// In place of the recognizer that the swap network's card names.
+    pub recognizer_file: Option<PathBuf>,
 }
 
 impl Search {
@@ -67,6 +71,49 @@ impl Search {
             return Err(ModelError::Mismatch { path: path.into(), card: card.name.clone(), differences });
         }
         Ok(Model { path: path.into(), role, card, runtime: self.runtime() })
+    }
+
+    /// The swap network, `swapper_file`.
+    ///
+    /// # Errors
+    /// As [`Search::at`].
+    pub fn swapper(&self) -> Result<Model, ModelError> {
+        self.at(Role::Swapper, self.swapper_file.as_deref().unwrap_or(Path::new("")))
+    }
+
+    /// A model that the one at `path` needs: beside it, else in the folders.
+    ///
+    /// # Errors
+    /// [`ModelError::NoPartner`], with where to get it and its licence.
+    pub fn partner(&self, role: Role, path: &Path, file: &str) -> Result<Model, ModelError> {
+        let beside = path.parent().map(|folder| folder.join(file));
+        let places = beside.into_iter().chain(self.folders().into_iter().map(|folder| folder.join(file)));
+        if let Some(found) = places.into_iter().find(|place| place.is_file()) {
+            return self.at(role, &found);
+        }
+        let partner = match Card::by_file_name(file) {
+            Some(card) => format!("{file}, from {}; its licence: {}", card.origin, card.licence),
+            None => file.into(),
+        };
+        Err(ModelError::NoPartner { role, path: path.into(), partner, looked_in: self.folders() })
+    }
+
+    /// Whether the swap network is there, and what its card says it needs: files only.
+    ///
+    /// # Errors
+    /// Says what is missing, where to get it and under which licence.
+    pub fn check_swapper(&self) -> Result<(), ModelError> {
+        let model = self.swapper()?;
+        let Some(card) = &model.card else { return Ok(()) };
+        match (&card.source, &self.recognizer_file, &card.partners.recognizer) {
+            (Some(Origin::Embedding { .. }), Some(path), _) => drop(self.at(Role::Recognizer, path)?),
+            (_, _, Some(file)) => drop(self.partner(Role::Recognizer, &model.path, file)?),
+            _ => {}
+        }
+        if let Some(file) = &card.partners.converter {
+            self.partner(Role::Converter, &model.path, file)?;
+        }
+        Ok(())
     }
 
     fn card(&self, path: &Path) -> Result<Option<Arc<Card>>, ModelError> {

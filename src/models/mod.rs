@@ -22,3 +22,4 @@ pub use identify::sha256;
 pub use provider::{Options, Provider};
 pub use runtime::{LIBRARY, LogLevel, LogSink, loaded as runtime_loaded, set_log_level, set_log_sink};
 pub use session::{Interrupter, Session};
+pub use shared::hash;

@@ -1,6 +1,7 @@
 //! A model's inputs and outputs, to be run on one thread at a time.
 
 use std::{
+    path::Path,
     ptr,
     sync::{
         Arc,
@@ -246,6 +247,28 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// The model's file.
+    pub fn path(&self) -> &Path {
+        &self.loaded.path
+    }
+
+    /// Runs it once on zeros, so that the next run need not make tensors. Free dimensions are 1.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn warm_up(&mut self) -> Result<(), ModelError> {
+        for index in 0..self.inputs.len() {
+            let shape: Vec<i64> = self.input_shape(index).iter().map(|&d| d.max(1)).collect();
+            self.input(index, &shape)?;
+        }
+        self.run()
+    }
+
+    /// What is wrong with this model for good.
+    pub(crate) fn unusable(&self, reason: String) -> ModelError {
+        ModelError::Unusable { path: self.loaded.path.clone(), reason }
     }
 
     /// An error of this model's run, for those who read its outputs.

@@ -2,8 +2,12 @@
 
 mod decode;
 mod list;
+mod portrait;
+mod recognizer;
 mod source;
 
 pub use list::{expand, split_list};
+pub(crate) use portrait::Portrait;
+pub(crate) use recognizer::{Recognizer, alignment, norm};
 pub(crate) use source::View;
 pub use source::{Source, SourceLoader, SourceWarning};

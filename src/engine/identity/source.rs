@@ -2,15 +2,15 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use image::RgbImage;
 
-use super::decode::decode;
+use super::{decode::decode, portrait::Portrait};
 use crate::{
     engine::{
-        EngineError, SourceError,
+        EngineError, Identity, Preparer, SourceError,
         detect::{Canvas, Detection, Detector},
         frame::{self, Colorimetry, Frame, PixelFormat},
         geometry::Rect,
@@ -51,9 +51,30 @@ pub(crate) struct View {
 #[derive(Debug)]
 pub struct Source {
     views: Vec<View>,
+    /// Of every photo, where the loader keeps them.
+    portraits: Vec<Portrait>,
+    /// For the swap network, once there is one.
+    identity: OnceLock<Arc<Identity>>,
 }
 
 impl Source {
+    /// Prepares the source for the network that `preparer` belongs to; once is enough.
+    ///
+    /// # Errors
+    /// A network failed, or the source was loaded without portraits.
+    pub fn identify(&self, preparer: &mut Preparer) -> Result<(), String> {
+        if self.identity.get().is_none() {
+            let identity = preparer.prepare(&self.portraits)?;
+            // Whoever set it meanwhile prepared the same photos.
+            let _ = self.identity.set(identity);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.identity.get().map(Arc::as_ref)
+    }
+
     /// The view for drawing.
     pub(crate) fn view(&self) -> &View {
         &self.views[0]
@@ -76,6 +97,7 @@ pub enum SourceWarning {
 pub struct SourceLoader {
     detector: Detector,
     landmarker: Landmarker,
+    portraits: bool,
 }
 
 impl SourceLoader {
@@ -88,7 +110,13 @@ impl SourceLoader {
         Ok(SourceLoader {
             detector: Detector::load(&pack.detector)?,
             landmarker: Landmarker::load(&pack.landmarker, 1)?,
+            portraits: false,
         })
+    }
+
+    /// Whether sources are also loaded for a swap network, which looks at every photo.
+    pub fn keep_portraits(&mut self, portraits: bool) {
+        self.portraits = portraits;
     }
 
     /// Decodes, finds the face and prepares it. `paths` are files or folders of one person's
@@ -97,20 +125,38 @@ impl SourceLoader {
     /// # Errors
     /// The first file's error, when no file is usable.
     pub fn load(&mut self, paths: &[PathBuf]) -> Result<(Arc<Source>, Vec<SourceWarning>), SourceError> {
-        let (mut warnings, mut first_error) = (Vec::new(), None);
+        let (mut warnings, mut errors) = (Vec::new(), Vec::new());
+        let (mut views, mut portraits) = (Vec::new(), Vec::new());
         for path in super::expand(paths)? {
-            match self.view(&path, &mut warnings) {
-                Ok(view) => {
-                    warnings.extend(first_error.map(|e: SourceError| SourceWarning::LeftOut(e.to_string())));
-                    return Ok((Arc::new(Source { views: vec![view] }), warnings));
+            match self.face(&path, &mut warnings) {
+                Ok((image, mesh)) => {
+                    if views.is_empty() {
+                        views.push(prepare(&image, &mesh));
+                    }
+                    if !self.portraits {
+                        break;
+                    }
+                    portraits.push(Portrait::cut(&image, &mesh));
                 }
-                Err(error) => first_error = first_error.or(Some(error)),
+                Err(error) => errors.push(error),
             }
         }
-        Err(first_error.unwrap_or_else(|| SourceError::Missing { path: PathBuf::new() }))
+        if views.is_empty() {
+            let first = errors.into_iter().next();
+            return Err(first.unwrap_or_else(|| SourceError::Missing { path: PathBuf::new() }));
+        }
+        // Where one photo is enough, only the first that was passed over is worth a word.
+        let told = if self.portraits { errors.len() } else { 1 };
+        warnings.extend(errors.iter().take(told).map(|e| SourceWarning::LeftOut(e.to_string())));
+        Ok((Arc::new(Source { views, portraits, identity: OnceLock::new() }), warnings))
     }
 
-    fn view(&mut self, path: &Path, warnings: &mut Vec<SourceWarning>) -> Result<View, SourceError> {
+    /// A photo and the mesh of its largest face.
+    fn face(
+        &mut self,
+        path: &Path,
+        warnings: &mut Vec<SourceWarning>,
+    ) -> Result<(RgbImage, Box<Mesh>), SourceError> {
         let mut image = decode(path)?;
         let model = |error: ModelError| SourceError::Model { path: path.to_path_buf(), error };
         let (mesh, faces) = self.find(&mut image).map_err(model)?;
@@ -124,7 +170,7 @@ impl SourceLoader {
         if width < SMALL {
             warnings.push(SourceWarning::SmallFace { path: path.to_path_buf(), pixels: width as u32 });
         }
-        Ok(prepare(&image, &mesh))
+        Ok((image, mesh))
     }
 
     /// The mesh of the largest face, and how many faces there are.

@@ -2,4 +2,5 @@
 
 pub(crate) mod cover;
 pub mod mesh;
+pub mod neural;
 pub(crate) mod paint;

@@ -1,0 +1,195 @@
+//! Pixels of a frame as a network's input.
+
+use std::sync::Mutex;
+
+use crate::{
+    engine::{
+        frame::{Frame, Reader, with_reader},
+        geometry::{Point, Similarity},
+        pool::Pool,
+    },
+    models::{Channels, Layout, Preprocess},
+    sync::lock,
+};
+
+/// Bands of rows that the threads share out.
+const BANDS: usize = 16;
+/// Most samples a side of one crop pixel.
+const MOST_TAPS: usize = 8;
+
+/// How a network takes pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Pixels {
+    /// Of the square input.
+    pub size: usize,
+    layout: Layout,
+    /// Input channel of red, green and blue.
+    channels: [usize; 3],
+    /// Input value = pixel · gain + offset, for red, green and blue.
+    gain: [f32; 3],
+    offset: [f32; 3],
+}
+
+impl Pixels {
+    /// As a card says; `None` where it names no size.
+    pub fn new(card: &Preprocess) -> Option<Pixels> {
+        let channels = match card.channels {
+            Channels::Rgb => [0, 1, 2],
+            Channels::Bgr => [2, 1, 0],
+        };
+        let (mean, std) = (card.mean.values(), card.std.values());
+        Some(Pixels {
+            size: card.size? as usize,
+            layout: card.layout,
+            channels,
+            gain: channels.map(|c| 1.0 / std[c]),
+            offset: channels.map(|c| -mean[c] / std[c]),
+        })
+    }
+
+    /// RGB divided by 255, plane by plane.
+    pub fn unit(size: usize) -> Pixels {
+        let layout = Layout::Nchw;
+        Pixels { size, layout, channels: [0, 1, 2], gain: [1.0 / 255.0; 3], offset: [0.0; 3] }
+    }
+
+    /// Elements of one image.
+    pub fn len(&self) -> usize {
+        3 * self.size * self.size
+    }
+
+    /// Shape of a batch.
+    pub fn shape(&self, batch: usize) -> [i64; 4] {
+        let (n, s) = (batch as i64, self.size as i64);
+        match self.layout {
+            Layout::Nchw => [n, 3, s, s],
+            Layout::Nhwc => [n, s, s, 3],
+        }
+    }
+}
+
+/// A sampling of the frame: a grid of `size·boost` pixels a side, of which each image takes every
+/// `boost`th pixel from `phase` (x, y) on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grid {
+    /// Takes grid pixels to the frame.
+    pub map: Similarity,
+    pub boost: usize,
+    pub phase: (usize, usize),
+}
+
+/// Fills `out`, one image, with what the frame shows on the grid: a pixel is the mean of bilinear
+/// samples, as many a side as frame pixels go on its side (8 at most). The frame's edge is
+/// repeated outside it.
+///
+/// # Errors
+/// The message of a panic in a worker.
+pub(crate) fn fill(
+    frame: &Frame<'_>,
+    grid: Grid,
+    pixels: &Pixels,
+    out: &mut [f32],
+    pool: &mut Pool,
+) -> Result<(), String> {
+    let size = (frame.width(), frame.height());
+    with_reader!(frame, r => fill_from(&r, size, grid, pixels, out, pool))
+}
+
+/// As [`fill`], from anything that can be read.
+pub(crate) fn fill_from<R: Reader>(
+    r: &R,
+    (width, height): (usize, usize),
+    grid: Grid,
+    pixels: &Pixels,
+    out: &mut [f32],
+    pool: &mut Pool,
+) -> Result<(), String> {
+    let side = pixels.size;
+    if out.len() != pixels.len() || width == 0 || height == 0 {
+        return Ok(());
+    }
+    let sampler = Sampler::new(r, width, height, grid.map);
+    let rows = side.div_ceil((2 * pool.width()).min(BANDS));
+    let bands: [Mutex<Option<[&mut [f32]; 3]>>; BANDS] = Default::default();
+    let mut count = 0;
+    match pixels.layout {
+        Layout::Nchw => {
+            let (first, rest) = out.split_at_mut(side * side);
+            let (second, third) = rest.split_at_mut(side * side);
+            let chunk = rows * side;
+            let planes = first.chunks_mut(chunk).zip(second.chunks_mut(chunk)).zip(third.chunks_mut(chunk));
+            for ((a, b), c) in planes {
+                *lock(&bands[count]) = Some([a, b, c]);
+                count += 1;
+            }
+        }
+        Layout::Nhwc => {
+            for band in out.chunks_mut(rows * side * 3) {
+                *lock(&bands[count]) = Some([band, &mut [], &mut []]);
+                count += 1;
+            }
+        }
+    }
+    pool.run(count, &|index| {
+        let Some(band) = lock(&bands[index]).take() else { return };
+        let planar = pixels.layout == Layout::Nchw;
+        let len = if planar { band[0].len() } else { band[0].len() / 3 };
+        for at in 0..len {
+            let (i, j) = (at % side, index * rows + at / side);
+            let x = (i * grid.boost + grid.phase.0) as f32 + 0.5;
+            let y = (j * grid.boost + grid.phase.1) as f32 + 0.5;
+            let rgb = sampler.rgb(x, y);
+            for k in 0..3 {
+                let value = rgb[k] * pixels.gain[k] + pixels.offset[k];
+                let channel = pixels.channels[k];
+                if planar { band[channel][at] = value } else { band[0][3 * at + channel] = value }
+            }
+        }
+    })
+}
+
+struct Sampler<'r, R> {
+    r: &'r R,
+    map: Similarity,
+    taps: usize,
+    last: (f32, f32),
+}
+
+impl<'r, R: Reader> Sampler<'r, R> {
+    fn new(r: &'r R, width: usize, height: usize, map: Similarity) -> Self {
+        let taps = (map.scale().round() as usize).clamp(1, MOST_TAPS);
+        Sampler { r, map, taps, last: (width as f32 - 1.0, height as f32 - 1.0) }
+    }
+
+    /// Red, green and blue (0–255) around a grid position.
+    #[inline(always)]
+    fn rgb(&self, x: f32, y: f32) -> [f32; 3] {
+        let mut sum = [0.0; 3];
+        let step = 1.0 / self.taps as f32;
+        for v in 0..self.taps {
+            for u in 0..self.taps {
+                let place = |i: usize| (i as f32 + 0.5) * step - 0.5;
+                let c = self.bilinear(self.map.apply(Point::new(x + place(u), y + place(v))));
+                (0..3).for_each(|k| sum[k] += c[k]);
+            }
+        }
+        self.r.rgb(sum.map(|s| s * step * step)).map(|v| v.clamp(0.0, 255.0))
+    }
+
+    #[inline(always)]
+    fn bilinear(&self, at: Point) -> [f32; 3] {
+        let x = (at.x - 0.5).clamp(0.0, self.last.0);
+        let y = (at.y - 0.5).clamp(0.0, self.last.1);
+        let (x0, y0) = (x as usize, y as usize);
+        let x1 = (x0 + 1).min(self.last.0 as usize);
+        let y1 = (y0 + 1).min(self.last.1 as usize);
+        let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+        let c = |x, y| self.r.components(x, y).map(f32::from);
+        let (a, b, d, e) = (c(x0, y0), c(x1, y0), c(x0, y1), c(x1, y1));
+        std::array::from_fn(|k| {
+            let top = a[k] + fx * (b[k] - a[k]);
+            let low = d[k] + fx * (e[k] - d[k]);
+            top + fy * (low - top)
+        })
+    }
+}

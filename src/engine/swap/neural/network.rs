@@ -1,0 +1,120 @@
+//! A swap network, loaded and ready to run.
+
+use super::{
+    crop::Pixels,
+    identity::{Partners, Preparer},
+    template::Template,
+};
+use crate::{
+    engine::identity::alignment,
+    models::{Interrupter, ModelError, Options, Origin, Provider, Role, Search, Session},
+};
+
+/// An identity-swap network with what its card says of it.
+#[derive(Debug)]
+pub struct Network {
+    pub(super) session: Session,
+    pub(super) template: Template,
+    pub(super) pixels: Pixels,
+    /// The card's inputs `target` and `source`.
+    pub(super) target: usize,
+    pub(super) source: usize,
+    /// Shape of one `source`, without the batch.
+    pub(super) source_shape: Vec<i64>,
+    /// Output · gain + offset is R, G, B in 0–255.
+    pub(super) gain: [f32; 3],
+    pub(super) offset: [f32; 3],
+    /// Images that go through in one run, at most.
+    pub(super) batch: usize,
+    name: String,
+    sha256: String,
+    licence: String,
+}
+
+impl Network {
+    /// Loads `search.swapper_file` and the models it needs beside it. Takes seconds.
+    ///
+    /// # Errors
+    /// A file is missing, damaged, does not fit its card or another file, or cannot be run as
+    /// `options` ask; says which, and what to do.
+    pub fn load(search: &Search, options: &Options, batch: usize) -> Result<(Network, Preparer), ModelError> {
+        let model = search.swapper()?;
+        let mut session = Session::shared(&model, options)?;
+        let card = session.card().clone();
+        let of_role = |role, file: &Option<String>| {
+            file.as_ref().map(|file| search.partner(role, &model.path, file)).transpose()
+        };
+        let recognizer = match (&card.source, &search.recognizer_file) {
+            (Some(Origin::Embedding { .. }), Some(path)) => Some(search.at(Role::Recognizer, path)?),
+            _ => of_role(Role::Recognizer, &card.partners.recognizer)?,
+        };
+        let partners =
+            Partners { recognizer, converter: of_role(Role::Converter, &card.partners.converter)? };
+
+        let (template, pixels) = alignment(&session)?;
+        let at = |name: &str| {
+            let place = card.inputs.iter().position(|input| input.name == name);
+            place.ok_or_else(|| session.unusable(format!("its card names no input `{name}`")))
+        };
+        let (target, source) = (at("target")?, at("source")?);
+        let source_shape: Vec<i64> = session.input_shape(source).get(1..).unwrap_or(&[]).to_vec();
+        let wanted = usize::try_from(source_shape.iter().product::<i64>()).unwrap_or(0);
+        if source_shape.iter().any(|&d| d <= 0) || wanted == 0 {
+            return Err(session.unusable(format!("its input `source` is {source_shape:?} without the batch")));
+        }
+        let free = [target, source].into_iter().all(|input| session.input_shape(input).first() == Some(&-1));
+        let on_cpu = session.provider() == Provider::Cpu;
+        let (mean, std) = (card.postprocess.mean.values(), card.postprocess.std.values());
+        let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
+        let preparer = Preparer::load(&session, &card, &partners, wanted, &cpu)?;
+        // The first run takes longer than others: tensors and memory plans are made.
+        session.warm_up()?;
+        let network = Network {
+            session,
+            template,
+            pixels,
+            target,
+            source,
+            source_shape,
+            gain: std.map(|v| 255.0 * v),
+            offset: mean.map(|v| 255.0 * v),
+            // Several at once are no faster on a CPU.
+            batch: if free && !on_cpu { batch.max(1) } else { 1 },
+            name: model.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            sha256: crate::models::hash(&model.path)?,
+            licence: match &card.note {
+                Some(note) => format!("{} ({note})", card.licence),
+                None => card.licence.clone(),
+            },
+        };
+        Ok((network, preparer))
+    }
+
+    /// The model file's name without its ending.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The model file's SHA-256, hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The weights' licence, as the model's card has it.
+    pub fn licence(&self) -> &str {
+        &self.licence
+    }
+
+    /// What it runs on.
+    pub fn provider(&self) -> Provider {
+        self.session.provider()
+    }
+
+    /// Ends its runs from another thread.
+    ///
+    /// # Errors
+    /// The runtime cannot make it.
+    pub fn interrupter(&mut self) -> Result<Interrupter, ModelError> {
+        self.session.interrupter()
+    }
+}
