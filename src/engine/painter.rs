@@ -25,13 +25,20 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 struct Light {
     track: u64,
+    /// Whether it was ever measured on this track.
+    lit: bool,
     scratch: light::Scratch,
     gains: Box<light::Gains>,
 }
 
 impl Default for Light {
     fn default() -> Self {
-        Light { track: 0, scratch: light::Scratch::default(), gains: Box::new([[0.0; 3]; VERTICES]) }
+        Light {
+            track: 0,
+            lit: false,
+            scratch: light::Scratch::default(),
+            gains: Box::new([[0.0; 3]; VERTICES]),
+        }
     }
 }
 
@@ -139,14 +146,21 @@ impl Painter {
             return Ok(false);
         };
         neural.keep(|track| plan.faces.iter().any(|face| face.track == track));
-        let wanted = plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. }));
+        let has: [bool; MAX_TRACKS] =
+            std::array::from_fn(|i| plan.faces.get(i).is_some_and(|face| neural.has(face.track)));
+        let wanted = plan.faces.iter().zip(has).filter(|(face, has)| match face.show {
+            Show::Swap { relight } => relight || !has,
+            _ => false,
+        });
+        let wanted = wanted.map(|(face, _)| face);
         let targets = wanted.map(|face| Target { track: face.track, mesh: &face.mesh, identity });
         match neural.swap(frame, targets, params, &mut self.pool) {
             Ok(spent) => {
-                report.times.network = spent;
+                report.network_time = spent;
                 report.neural = true;
                 Ok(true)
             }
+            Err(EngineError::Model(_)) if neural.network().is_interrupted() => Ok(false),
             Err(EngineError::Model(error)) => {
                 report.fault = Some(error);
                 self.neural = None;
@@ -166,7 +180,7 @@ impl Painter {
         for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
             if !self.lights.iter().any(|light| light.track == face.track) {
                 let light = self.spare.pop().unwrap_or_default();
-                self.lights.push(Light { track: face.track, ..light });
+                self.lights.push(Light { track: face.track, lit: false, ..light });
             }
         }
     }
@@ -178,9 +192,9 @@ impl Painter {
         view: &View,
         params: &Params,
     ) -> Result<(), EngineError> {
-        let wanted = |face: &Face| matches!(face.show, Show::Swap { relight } if relight || face.fresh);
+        let wanted = |face: &Face, light: &Light| matches!(face.show, Show::Swap { relight } if relight || face.fresh || !light.lit);
         let lit = self.lights.iter_mut().filter_map(|light| {
-            let face = plan.faces.iter().find(|face| face.track == light.track && wanted(face))?;
+            let face = plan.faces.iter().find(|face| face.track == light.track && wanted(face, light))?;
             Some((light, face))
         });
         each(&mut self.pool, lit, &|(light, face)| {
@@ -188,7 +202,8 @@ impl Painter {
             let scratch = &mut light.scratch;
             light::of_frame(frame, &face.raw, &mut scratch.target, &mut scratch.seen);
             light::gains(&view.colours, params.colour_match, scratch, &mut new);
-            light.approach(&new, plan.dt, face.fresh);
+            light.approach(&new, plan.dt, face.fresh || !light.lit);
+            light.lit = true;
             Ok(())
         })
     }

@@ -37,8 +37,6 @@ pub struct StageTimes {
     pub landmarks: Duration,
     pub swap: Duration,
     pub blend: Duration,
-    /// Runs of the swap network, a part of `swap`.
-    pub network: Duration,
 }
 
 /// What [`Engine::process`](super::Engine::process) did. Reused from frame to frame.
@@ -54,8 +52,9 @@ pub struct Report {
     pub altered: bool,
     /// Boxes that were altered, in frame pixels.
     pub regions: Vec<Rect>,
-    /// Whether a network swapped the faces.
+    /// Whether a network swapped the faces, and how long its runs took: a part of `times.swap`.
     pub neural: bool,
+    pub network_time: Duration,
     /// Why the network swaps no more: the mesh engine does from this frame on.
     pub fault: Option<ModelError>,
     /// Faces of earlier frames, kept for their memory.
@@ -69,7 +68,7 @@ impl Report {
         self.regions.clear();
         self.times = StageTimes::default();
         (self.swapped, self.held, self.altered) = (0, 0, false);
-        (self.neural, self.fault) = (false, None);
+        (self.neural, self.network_time, self.fault) = (false, Duration::ZERO, None);
     }
 
     pub(crate) fn push(

@@ -120,6 +120,10 @@ impl Session {
         self.interrupter.clone().ok_or_else(|| self.error("it cannot be interrupted".into()))
     }
 
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupter.as_ref().is_some_and(Interrupter::is_set)
+    }
+
     /// Shape of the card's input `index` as the file declares it; −1 is a free dimension.
     pub fn input_shape(&self, index: usize) -> &[i64] {
         self.loaded.inputs.get(index).map_or(&[], |port| &port.shape)

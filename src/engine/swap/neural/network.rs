@@ -110,6 +110,10 @@ impl Network {
         self.session.provider()
     }
 
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.session.is_interrupted()
+    }
+
     /// Ends its runs from another thread.
     ///
     /// # Errors
