@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::StageTimes;
+use crate::{engine::StageTimes, models::Provider};
 
 /// Intervals that the frame rate is averaged over.
 const RATE_FRAMES: usize = 30;
@@ -20,6 +20,8 @@ pub struct Processed {
     pub faces: u32,
     pub swapped: bool,
     pub held: bool,
+    /// What the swap network ran on, and the images of a run at most.
+    pub network: Option<(Provider, usize)>,
 }
 
 /// The numbers at one moment. Times are over the frames since the last but one [`Stats::roll`].
@@ -42,6 +44,10 @@ pub struct Snapshot {
     pub frames_swapped: u64,
     pub frames_held: u64,
     pub frames_dropped: u64,
+    /// As in [`Processed`], of the last frame that was swapped.
+    pub network: Option<(Provider, usize)>,
+    pub cache_hits: u64,
+    pub cache_misses: u64,
 }
 
 /// Statistics of one stream.
@@ -86,10 +92,18 @@ impl Stats {
     /// A frame went out after the engine saw it.
     pub fn processed(&mut self, frame: &Processed, now: Instant) {
         self.totals.faces = frame.faces;
+        if frame.swapped {
+            self.totals.network = frame.network;
+        }
         self.totals.frames_swapped += u64::from(frame.swapped);
         self.totals.frames_held += u64::from(frame.held);
         self.current.add(frame);
         self.left(now);
+    }
+
+    /// Embeddings of photos that were found in the cache, and that were not, so far.
+    pub fn cache(&mut self, hits: u64, misses: u64) {
+        (self.totals.cache_hits, self.totals.cache_misses) = (hits, misses);
     }
 
     fn left(&mut self, now: Instant) {

@@ -1,6 +1,6 @@
 //! Enumerations of the properties; each becomes the engine's own.
 
-use crate::engine;
+use crate::{engine, models::Provider};
 
 macro_rules! mirror {
     ($(#[$doc:meta])* $name:ident, $gtype:literal, { $($variant:ident = $nick:literal, $text:literal;)+ }) => {
@@ -93,6 +93,78 @@ pub enum Engine {
     Auto,
     #[enum_value(name = "The photo's skin warped along a 468-point face mesh", nick = "mesh")]
     Mesh,
+    #[enum_value(name = "The network of model-file; the mesh engine until it is loaded", nick = "neural")]
+    Neural,
+}
+
+/// Where the swap network's face shows.
+#[glib::flags(name = "GstFaceSwapMasks")]
+pub enum Masks {
+    #[flags_value(name = "The crop, without its edge", nick = "box")]
+    BOX = 0b001,
+    #[flags_value(name = "The face's oval", nick = "area")]
+    AREA = 0b010,
+    #[flags_value(name = "All but the mouth, which stays the video's own", nick = "mouth")]
+    MOUTH = 0b100,
+}
+
+/// Each flag and the engine's.
+const MASKS: [(Masks, engine::Masks); 3] = [
+    (Masks::BOX, engine::Masks::BOX),
+    (Masks::AREA, engine::Masks::AREA),
+    (Masks::MOUTH, engine::Masks::MOUTH),
+];
+
+impl From<Masks> for engine::Masks {
+    fn from(masks: Masks) -> Self {
+        let chosen = MASKS.iter().filter(|(own, _)| masks.contains(*own));
+        chosen.fold(engine::Masks::empty(), |all, (_, engine)| all.union(*engine))
+    }
+}
+
+impl From<engine::Masks> for Masks {
+    fn from(masks: engine::Masks) -> Self {
+        MASKS.iter().filter(|(_, engine)| masks.contains(*engine)).map(|(own, _)| *own).collect()
+    }
+}
+
+/// What runs the swap network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstFaceSwapExecutionProvider")]
+#[repr(i32)]
+pub enum ExecutionProvider {
+    #[default]
+    #[enum_value(name = "CUDA or CoreML where it is there and works, else the CPU", nick = "auto")]
+    Auto,
+    #[enum_value(name = "The CPU", nick = "cpu")]
+    Cpu,
+    #[enum_value(name = "Apple's CoreML", nick = "coreml")]
+    Coreml,
+    #[enum_value(name = "NVIDIA CUDA", nick = "cuda")]
+    Cuda,
+    #[enum_value(name = "NVIDIA TensorRT", nick = "tensorrt")]
+    Tensorrt,
+    #[enum_value(name = "Intel OpenVINO", nick = "openvino")]
+    Openvino,
+    #[enum_value(name = "WebGPU", nick = "webgpu")]
+    Webgpu,
+    #[enum_value(name = "XNNPACK, on the CPU", nick = "xnnpack")]
+    Xnnpack,
+}
+
+impl From<ExecutionProvider> for Provider {
+    fn from(value: ExecutionProvider) -> Self {
+        match value {
+            ExecutionProvider::Auto => Provider::Auto,
+            ExecutionProvider::Cpu => Provider::Cpu,
+            ExecutionProvider::Coreml => Provider::CoreMl,
+            ExecutionProvider::Cuda => Provider::Cuda,
+            ExecutionProvider::Tensorrt => Provider::TensorRt,
+            ExecutionProvider::Openvino => Provider::OpenVino,
+            ExecutionProvider::Webgpu => Provider::WebGpu,
+            ExecutionProvider::Xnnpack => Provider::Xnnpack,
+        }
+    }
 }
 
 /// Whether the same input must give the same output.

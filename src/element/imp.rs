@@ -18,7 +18,7 @@
 use std::{
     sync::{
         Arc, LazyLock, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -41,7 +41,9 @@ use super::{
     job::{self, Load, Loaded},
     loader::Loader,
     log::{self, CAT},
-    mark, messages,
+    mark,
+    mark::StreamTags,
+    messages,
     settings::{self, Settings},
     stream::Stream,
 };
@@ -58,9 +60,16 @@ pub struct FaceSwap {
     pub(super) stats: Mutex<Stats>,
     /// Nanoseconds that frames are held back.
     latency: AtomicU64,
+    /// The swap network failed on a frame.
+    pub(super) fault: Arc<AtomicBool>,
 }
 
 impl FaceSwap {
+    /// Embeddings that were in the cache, and that were not, since the start.
+    pub(super) fn count_cache(&self, (hits, misses): (u64, u64)) {
+        lock(&self.stats).cache(hits, misses);
+    }
+
     pub(super) fn loader(&self) -> Option<Arc<Loader<Loaded>>> {
         lock(&self.loader).clone()
     }
@@ -229,9 +238,14 @@ impl BaseTransformImpl for FaceSwap {
         let settings = lock(&self.settings).clone();
         let search = settings.search();
         if let Some(list) = &settings.source {
-            job::check(list, &search).map_err(|e| e.to_start_error())?;
+            let neural =
+                settings.neural().map_err(|e| gst::error_msg!(gst::LibraryError::Settings, ("{e}")))?;
+            job::check(list, &search, neural.is_some()).map_err(|e| e.to_start_error())?;
         }
-        let job = Load::new(&self.obj(), search, settings.threads as usize);
+        let neural = settings.neural().unwrap_or_default();
+        self.fault.store(false, Ordering::Relaxed);
+        let fault = self.fault.clone();
+        let job = Load::new(&self.obj(), search, settings.threads as usize, neural.clone(), fault);
         let loader = Loader::spawn(job).map_err(|e| {
             gst::error_msg!(gst::ResourceError::Failed, ("no thread for loading models: {e}"))
         })?;
@@ -244,7 +258,7 @@ impl BaseTransformImpl for FaceSwap {
             depth => Some(Arc::new(Flight::new(depth as usize))),
         };
         *lock(&self.flight) = flight.clone();
-        *lock(&self.stream) = Some(Box::new(Stream::new(flight)));
+        *lock(&self.stream) = Some(Box::new(Stream::new(flight, neural.is_some())));
         self.latency.store(0, Ordering::Relaxed);
         *lock(&self.loader) = Some(Arc::new(loader));
         let newest = lock(&self.settings).source.clone();
@@ -279,7 +293,7 @@ impl BaseTransformImpl for FaceSwap {
                 event
             }
             gst::EventView::StreamStart(_) => {
-                self.with_stream(|stream| stream.tags = Default::default());
+                self.with_stream(|stream| stream.tags = StreamTags::new(stream.neural));
                 event
             }
             gst::EventView::Tag(_) => {

@@ -1,13 +1,21 @@
 //! Loading the engine and the sources for it, away from the streaming thread.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use glib::{WeakRef, prelude::*};
+use glib::{WeakRef, prelude::*, subclass::prelude::*};
 
 use super::{FaceSwap, loader::Job, log::CAT, mark::Origin, messages};
 use crate::{
-    engine::{Engine, EngineError, Source, SourceError, SourceLoader, split_list},
-    models::{self, Model, ModelError, Pack, Search},
+    engine::{
+        Engine, EngineError, Network, NetworkPort, Preparer, Source, SourceError, SourceLoader, split_list,
+    },
+    models::{self, Model, ModelError, Options, Pack, Provider, Search},
 };
 
 /// A source, with the engine that shows it where the stream has none yet.
@@ -27,19 +35,21 @@ pub(super) enum LoadError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Source(#[from] SourceError),
+    #[error("the source cannot be prepared for the swap network: {0}")]
+    Identity(String),
 }
 
 impl LoadError {
     fn is_missing_file(&self) -> bool {
-        use ModelError::{Missing, NoSuchFile, RuntimeMissing};
+        use ModelError::{Missing, NoPartner, NoSuchFile, RuntimeMissing};
         match self {
             LoadError::Source(e) => {
                 matches!(e, SourceError::Missing { .. } | SourceError::EmptyFolder { .. })
             }
             LoadError::Model(e) | LoadError::Engine(EngineError::Model(e)) => {
-                matches!(e, Missing { .. } | NoSuchFile { .. } | RuntimeMissing { .. })
+                matches!(e, Missing { .. } | NoPartner { .. } | NoSuchFile { .. } | RuntimeMissing { .. })
             }
-            LoadError::Engine(_) => false,
+            LoadError::Engine(_) | LoadError::Identity(_) => false,
         }
     }
 
@@ -62,19 +72,37 @@ impl From<&LoadError> for glib::Error {
                 glib::Error::new(gst::ResourceError::OpenRead, &text)
             }
             LoadError::Source(_) => glib::Error::new(gst::StreamError::WrongType, &text),
-            LoadError::Model(_) | LoadError::Engine(_) => glib::Error::new(gst::LibraryError::Init, &text),
+            LoadError::Model(_) | LoadError::Engine(_) | LoadError::Identity(_) => {
+                glib::Error::new(gst::LibraryError::Init, &text)
+            }
         }
     }
 }
 
 /// What can be said without loading anything: whether the files are there.
-pub(super) fn check(list: &str, search: &Search) -> Result<(), LoadError> {
+pub(super) fn check(list: &str, search: &Search, network: bool) -> Result<(), LoadError> {
     let missing = |path: &Path| matches!(path.try_exists(), Ok(false));
     if let Some(path) = split_list(list).into_iter().find(|path| missing(path)) {
         return Err(SourceError::Missing { path }.into());
     }
     Pack::find(search)?;
+    if network {
+        search.check_swapper()?;
+    }
     Ok(())
+}
+
+/// How the swap network is to be run.
+#[derive(Debug, Clone)]
+pub(super) struct Neural {
+    pub options: Options,
+    pub batch: usize,
+}
+
+/// A swap network that was handed to the engine.
+struct Running {
+    preparer: Preparer,
+    provider: Provider,
 }
 
 fn origin(model: &Model) -> Result<Origin, ModelError> {
@@ -93,20 +121,37 @@ pub(super) struct Load {
     sources: Option<SourceLoader>,
     /// Made, but with a source that came too late.
     engine: Option<Box<Engine>>,
-    engine_made: bool,
+    port: Option<NetworkPort>,
     origin: Option<Arc<Origin>>,
+    /// Wanted, at first as the user asks for it.
+    neural: Option<Neural>,
+    running: Option<Running>,
+    /// The network failed on a frame.
+    fault: Arc<AtomicBool>,
+    /// The newest source, to be prepared for a network that comes later.
+    source: Option<Arc<Source>>,
 }
 
 impl Load {
-    pub fn new(element: &FaceSwap, search: Search, threads: usize) -> Self {
+    pub fn new(
+        element: &FaceSwap,
+        search: Search,
+        threads: usize,
+        neural: Option<Neural>,
+        fault: Arc<AtomicBool>,
+    ) -> Self {
         Load {
             element: element.downgrade(),
             search,
             threads,
             sources: None,
             engine: None,
-            engine_made: false,
+            port: None,
             origin: None,
+            neural,
+            running: None,
+            fault,
+            source: None,
         }
     }
 
@@ -117,19 +162,57 @@ impl Load {
     }
 
     fn load(&mut self, list: &str) -> Result<Loaded, LoadError> {
-        if !self.engine_made {
+        if self.port.is_none() {
             let pack = Pack::find(&self.search)?;
-            self.sources = Some(SourceLoader::new(&pack)?);
-            self.engine = Some(Box::new(Engine::new(&pack, self.threads)?));
+            let mut sources = SourceLoader::new(&pack)?;
+            sources.keep_portraits(self.neural.is_some());
+            self.sources = Some(sources);
+            let engine = Box::new(Engine::new(&pack, self.threads)?);
+            self.port = Some(engine.network_port());
+            self.engine = Some(engine);
             self.origin = Some(Arc::new(origin(&pack.landmarker)?));
-            self.engine_made = true;
         }
         let Some(sources) = &mut self.sources else { unreachable!("made together with the engine") };
         let (source, warnings) = sources.load(&split_list(list))?;
         for warning in warnings {
             self.tell(|element| gst::element_warning!(element, gst::StreamError::Decode, ("{warning}")));
         }
+        self.source = Some(source.clone());
+        self.identify()?;
         Ok(Loaded { engine: self.engine.take(), source: Some(source), origin: self.origin.clone() })
+    }
+
+    /// Prepares the newest source for the network, where there is one.
+    fn identify(&mut self) -> Result<(), LoadError> {
+        let (Some(running), Some(source)) = (&mut self.running, &self.source) else { return Ok(()) };
+        source.identify(&mut running.preparer).map_err(LoadError::Identity)?;
+        let counts = running.preparer.cache_counts();
+        self.tell(|element| element.imp().count_cache(counts));
+        Ok(())
+    }
+
+    /// Loads the network and hands it to the engine.
+    fn start_network(&mut self, neural: &Neural) -> Result<(), LoadError> {
+        let Some(port) = self.port.clone() else { return Ok(()) };
+        let file = self.search.swapper_file.clone().unwrap_or_default();
+        let name = file.display().to_string();
+        self.tell(|element| {
+            messages::progress(element, gst::ProgressType::Start, &format!("Loading {name}"));
+        });
+        let loaded = Network::load(&self.search, &neural.options, neural.batch);
+        let (network, preparer) = loaded.inspect_err(|e| {
+            self.tell(|element| messages::progress(element, gst::ProgressType::Error, &e.to_string()));
+        })?;
+        let facts = network.facts().clone();
+        self.running = Some(Running { preparer, provider: facts.provider });
+        self.identify()?;
+        port.offer(network);
+        self.tell(|element| {
+            let text = format!("Loaded {name}, to run on {}; its licence: {}", facts.provider, facts.licence);
+            gst::info!(CAT, obj = element, "{text}");
+            messages::progress(element, gst::ProgressType::Complete, &text);
+        });
+        Ok(())
     }
 }
 
@@ -148,6 +231,21 @@ impl Job for Load {
             Err(e) => messages::progress(element, gst::ProgressType::Error, &e.to_string()),
         });
         result
+    }
+
+    fn afterwards(&mut self) -> Result<(), LoadError> {
+        let Some(neural) = self.neural.clone() else { return Ok(()) };
+        let provider = self.running.as_ref().map(|running| running.provider);
+        match provider {
+            None => self.start_network(&neural),
+            Some(provider) if self.fault.swap(false, Ordering::Relaxed) && provider != Provider::Cpu => {
+                let options = Options { provider: Provider::Cpu, device: None, ..neural.options };
+                let cpu = Neural { options, ..neural };
+                self.neural = Some(cpu.clone());
+                self.start_network(&cpu)
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     fn recycle(&mut self, loaded: Loaded) {

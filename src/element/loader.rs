@@ -19,6 +19,15 @@ pub(super) trait Job: Send + 'static {
 
     fn run(&mut self, request: &str) -> Result<Self::Output, Self::Error>;
 
+    /// What there is to do once a request's output was handed over. Longer work belongs here:
+    /// [`Loader::settle`] waits for it.
+    ///
+    /// # Errors
+    /// Fatal: nothing is shown from then on.
+    fn afterwards(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// Takes back what came too late or is no longer used, away from the thread that used it.
     fn recycle(&mut self, output: Self::Output);
 
@@ -51,6 +60,9 @@ struct State<T> {
     /// Nothing was prepared yet, and frames must not pass before.
     required: bool,
     failed: bool,
+    /// [`Job::afterwards`] is due or under way.
+    busy: bool,
+    poked: bool,
     interrupted: bool,
     stop: bool,
 }
@@ -78,6 +90,8 @@ impl<T: Send + 'static> Loader<T> {
                 unused: Vec::new(),
                 required: false,
                 failed: false,
+                busy: false,
+                poked: false,
                 interrupted: false,
                 stop: false,
             }),
@@ -130,6 +144,28 @@ impl<T: Send + 'static> Loader<T> {
         }
     }
 
+    /// Waits for the work that follows upon what [`next`](Self::next) gave; whether it ended.
+    pub fn settle(&self) -> bool {
+        let mut state = lock(&self.shared.state);
+        while state.busy && !state.interrupted {
+            state = wait(&self.shared.changed, state);
+        }
+        !state.busy
+    }
+
+    /// Whether all is over; the user has been told.
+    pub fn is_failed(&self) -> bool {
+        lock(&self.shared.state).failed
+    }
+
+    /// Lets the worker do [`Job::afterwards`] once more.
+    pub fn poke(&self) {
+        self.shared.change(|state| {
+            state.poked = true;
+            state.busy = true;
+        });
+    }
+
     /// Hands over what is no longer used.
     pub fn recycle(&self, output: T) {
         self.shared.change(|state| state.unused.push(output));
@@ -177,24 +213,33 @@ impl<T> Shared<T> {
         let result = catch_unwind(AssertUnwindSafe(|| while self.step(&mut job) {}));
         if let Err(panic) = result {
             let _ = catch_unwind(AssertUnwindSafe(|| job.panicked(panic_text(&*panic))));
-            self.change(|state| state.failed = true);
+            self.change(|state| {
+                state.failed = true;
+                state.busy = false;
+            });
         }
     }
 
     /// One round of the worker; whether another shall follow. No lock is held while the job runs.
     fn step<J: Job<Output = T>>(&self, job: &mut J) -> bool {
-        let (request, generation, unused) = {
+        let (request, generation, unused, poked) = {
             let mut state = lock(&self.state);
-            while !state.stop && state.request.is_none() && state.unused.is_empty() {
+            while !state.stop && state.request.is_none() && state.unused.is_empty() && !state.poked {
                 state = wait(&self.changed, state);
             }
             if state.stop {
                 return false;
             }
-            (state.request.take(), state.generation, mem::take(&mut state.unused))
+            let unused = mem::take(&mut state.unused);
+            (state.request.take(), state.generation, unused, mem::take(&mut state.poked))
         };
         unused.into_iter().for_each(|output| job.recycle(output));
-        let Some(request) = request else { return true };
+        let Some(request) = request else {
+            if poked {
+                self.follow_up(job);
+            }
+            return true;
+        };
         let result = job.run(&request);
 
         let mut state = lock(&self.state);
@@ -202,8 +247,10 @@ impl<T> Shared<T> {
         match result {
             Ok(output) if current => {
                 state.ready = Some(output);
+                state.busy = true;
                 drop(state);
                 self.changed.notify_all();
+                self.follow_up(job);
             }
             Ok(output) => {
                 drop(state);
@@ -218,6 +265,18 @@ impl<T> Shared<T> {
             Err(_) => {}
         }
         true
+    }
+
+    fn follow_up<J: Job<Output = T>>(&self, job: &mut J) {
+        let result = job.afterwards();
+        let fatal = result.is_err();
+        if let Err(error) = result {
+            job.failed(error, true);
+        }
+        self.change(|state| {
+            state.failed |= fatal;
+            state.busy = state.poked;
+        });
     }
 }
 

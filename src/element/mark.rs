@@ -8,15 +8,44 @@ use gst_video::VideoRegionOfInterestMeta;
 
 use crate::engine::{FaceReport, Report, geometry::Rect};
 
-/// The only engine so far.
-pub(super) const ENGINE: &str = "mesh";
 const META: &str = "FaceSwapMarkMeta";
+
+/// What is said of an engine's output. Terms: <https://cv.iptc.org/newscodes/digitalsourcetype/>.
+#[derive(Debug)]
+struct Wording {
+    engine: &'static str,
+    source_type: &'static str,
+    comment: &'static str,
+    keywords: &'static str,
+}
+
 /// The mesh engine composes pixels of two captures, a photo and a video; no generative model makes
-/// any. Terms: <https://cv.iptc.org/newscodes/digitalsourcetype/>.
-const SOURCE_TYPE: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeCapture";
-const COMMENT: &str = "Synthetic media: faces in this video were replaced (GStreamer faceswap, mesh engine). \
-    IPTC digital source type: http://cv.iptc.org/newscodes/digitalsourcetype/compositeCapture";
-const KEYWORDS: &str = "synthetic media,face swap,compositeCapture";
+/// any.
+const MESH: Wording = Wording {
+    engine: "mesh",
+    source_type: "http://cv.iptc.org/newscodes/digitalsourcetype/compositeCapture",
+    comment: "Synthetic media: faces in this video were replaced (GStreamer faceswap, mesh engine). \
+        IPTC digital source type: http://cv.iptc.org/newscodes/digitalsourcetype/compositeCapture",
+    keywords: "synthetic media,face swap,compositeCapture",
+};
+/// A network makes the pixels of the face.
+const NEURAL: Wording = Wording {
+    engine: "neural",
+    source_type: "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia",
+    comment: "Synthetic media: faces in this video were replaced (GStreamer faceswap, neural engine). \
+        IPTC digital source type: \
+        http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia",
+    keywords: "synthetic media,face swap,compositeWithTrainedAlgorithmicMedia",
+};
+
+fn wording(neural: bool) -> &'static Wording {
+    if neural { &NEURAL } else { &MESH }
+}
+
+/// The engine's name.
+pub(super) fn engine(neural: bool) -> &'static str {
+    wording(neural).engine
+}
 
 /// The model that placed the face: name and hexadecimal SHA-256.
 #[derive(Debug, Clone, Default)]
@@ -47,10 +76,15 @@ pub(super) fn mark(
         .iter()
         .map(|r| gst::Array::new([r.x, r.y, r.width, r.height].map(|v| (v.round() as i32).to_send_value())));
     let structure = meta.mut_structure();
-    structure.set("digital-source-type", SOURCE_TYPE);
-    structure.set("engine", ENGINE);
-    structure.set("model", origin.model.as_str());
-    structure.set("model-sha256", origin.sha256.as_str());
+    let wording = wording(report.network.is_some());
+    let (model, sha256) = match &report.network {
+        Some(network) => (&network.name, &network.sha256),
+        None => (&origin.model, &origin.sha256),
+    };
+    structure.set("digital-source-type", wording.source_type);
+    structure.set("engine", wording.engine);
+    structure.set("model", model.as_str());
+    structure.set("model-sha256", sha256.as_str());
     structure.set("faces", (report.swapped + report.held) as u32);
     structure.set("boxes", gst::Array::new(boxes));
     Ok(())
@@ -87,9 +121,15 @@ fn inside(rect: Rect, width: u32, height: u32) -> Option<(u32, u32, u32, u32)> {
 pub(super) struct StreamTags {
     upstream: Option<gst::TagList>,
     marked: bool,
+    neural: bool,
 }
 
 impl StreamTags {
+    /// Of a stream whose faces a network swaps, sooner or later.
+    pub fn new(neural: bool) -> Self {
+        StreamTags { neural, ..StreamTags::default() }
+    }
+
     /// A tag event from upstream; the one that shall go downstream instead.
     pub fn pass(&mut self, event: gst::Event) -> gst::Event {
         let gst::EventView::Tag(tag) = event.view() else { return event };
@@ -115,14 +155,15 @@ impl StreamTags {
     /// A stream's tag event replaces the one before, so it must hold upstream's tags as well.
     fn merged(&self) -> gst::TagList {
         let mut list = self.upstream.clone().unwrap_or_default();
+        let Wording { comment: text, keywords, .. } = wording(self.neural);
         let comment = match list.get::<tags::Comment>() {
-            Some(comment) if comment.get().contains(COMMENT) => return list,
-            Some(comment) => format!("{COMMENT}; {}", comment.get()),
-            None => COMMENT.into(),
+            Some(comment) if comment.get().contains(text) => return list,
+            Some(comment) => format!("{text}; {}", comment.get()),
+            None => (*text).into(),
         };
         let tags = list.make_mut();
         tags.add::<tags::Comment>(&comment.as_str(), gst::TagMergeMode::Replace);
-        tags.add::<tags::Keywords>(&KEYWORDS, gst::TagMergeMode::Append);
+        tags.add::<tags::Keywords>(keywords, gst::TagMergeMode::Append);
         list
     }
 }

@@ -25,8 +25,11 @@ pub(super) fn stats(s: &Snapshot, quality: Quality) -> gst::Structure {
         .field("frames-swapped", s.frames_swapped)
         .field("frames-held", s.frames_held)
         .field("frames-dropped", s.frames_dropped)
-        .field("engine", mark::ENGINE)
-        .field("execution-provider", "cpu")
+        .field("engine", mark::engine(s.network.is_some()))
+        .field("execution-provider", s.network.map_or("cpu", |(provider, _)| provider.name()))
+        .field("batch", s.network.map_or(1, |(_, batch)| batch as u32))
+        .field("cache-hits", s.cache_hits)
+        .field("cache-misses", s.cache_misses)
         .field("quality", nick(enums::Quality::from(quality)))
         .build()
 }

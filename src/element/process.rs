@@ -1,6 +1,9 @@
 //! What the streaming thread does with one frame.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
@@ -20,6 +23,7 @@ use super::{
 use crate::{
     control::stats::Processed,
     engine::{Params, Report},
+    models::ModelError,
     sync::lock,
 };
 
@@ -53,21 +57,34 @@ impl FaceSwap {
             stream.passthrough = Some(passthrough);
             stream.reset();
         }
+        // Where the output must be repeatable, no frame may depend on how soon the network is there.
+        if stream.neural && !passthrough && self.is_deterministic(stream) {
+            if !loader.settle() {
+                return Err(gst::FlowError::Flushing);
+            }
+            if loader.is_failed() {
+                return Err(gst::FlowError::Error);
+            }
+        }
         stream.begun = Some(Instant::now());
         Ok(())
     }
 
-    /// What holds for a frame that is to be swapped, and its position in the stream.
-    fn arrival(&self, stream: &mut Stream, buffer: &gst::BufferRef) -> (Ticket, Params, Duration) {
-        let (mut params, mark, meta, deterministic) = {
-            let s = lock(&self.settings);
-            (s.params, s.mark, s.meta, s.deterministic)
-        };
-        params.label = mark == Mark::Visible;
-        params.deterministic = match deterministic {
+    fn is_deterministic(&self, stream: &mut Stream) -> bool {
+        match lock(&self.settings).deterministic {
             Deterministic::Auto => !*stream.live.get_or_insert_with(|| self.upstream_is_live()),
             chosen => chosen == Deterministic::True,
+        }
+    }
+
+    /// What holds for a frame that is to be swapped, and its position in the stream.
+    fn arrival(&self, stream: &mut Stream, buffer: &gst::BufferRef) -> (Ticket, Params, Duration) {
+        let (mut params, mark, meta) = {
+            let s = lock(&self.settings);
+            (s.params, s.mark, s.meta)
         };
+        params.label = mark == Mark::Visible;
+        params.deterministic = self.is_deterministic(stream);
         let position = self.running_time(buffer);
         let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
         let time = stream.advance(position, discont);
@@ -164,6 +181,9 @@ impl FaceSwap {
         if ticket.meta {
             mark::regions(buffer, &report.faces, ticket.size.0, ticket.size.1);
         }
+        if let Some(error) = &report.fault {
+            self.network_failed(error);
+        }
         self.count(report, elapsed);
         for face in &report.faces {
             if let Some(event) = face.event {
@@ -173,6 +193,19 @@ impl FaceSwap {
         marked
     }
 
+    /// Tells the user that the mesh engine has taken over, and asks for the network on the CPU.
+    fn network_failed(&self, error: &ModelError) {
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Failed,
+            ("{error}; the mesh engine swaps until the network runs on the CPU")
+        );
+        self.fault.store(true, Ordering::Relaxed);
+        if let Some(loader) = self.loader() {
+            loader.poke();
+        }
+    }
+
     fn count(&self, report: &Report, elapsed: Duration) {
         let frame = Processed {
             elapsed,
@@ -180,6 +213,7 @@ impl FaceSwap {
             faces: report.faces.iter().filter(|face| !face.landmarks.is_empty()).count() as u32,
             swapped: report.swapped > 0,
             held: report.held > 0,
+            network: report.network.as_ref().map(|facts| (facts.provider, facts.batch)),
         };
         lock(&self.stats).processed(&frame, Instant::now());
     }

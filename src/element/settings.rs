@@ -5,8 +5,14 @@ use std::path::PathBuf;
 use glib::prelude::*;
 use gst::prelude::*;
 
-use super::enums::{ColourMatch, Deterministic, Engine, Mark, OnLost, Owner, Quality, Select};
-use crate::{engine::Params, models::Search};
+use super::enums::{
+    ColourMatch, Deterministic, Engine, ExecutionProvider, Mark, Masks, OnLost, Owner, Quality, Select,
+};
+use super::job::Neural;
+use crate::{
+    engine::Params,
+    models::{Options, Search},
+};
 
 /// Milliseconds.
 pub(super) const DEFAULT_STATS_INTERVAL: u32 = 1000;
@@ -20,6 +26,12 @@ pub(super) struct Settings {
     pub model_dir: Option<String>,
     pub detector_file: Option<String>,
     pub landmarker_file: Option<String>,
+    pub model_file: Option<String>,
+    pub recognizer_file: Option<String>,
+    pub model_cache_dir: Option<String>,
+    pub execution_provider: ExecutionProvider,
+    pub device: Option<String>,
+    pub batch_size: u32,
     pub threads: u32,
     /// Frames, 0 = synchronous.
     pub max_in_flight: u32,
@@ -40,6 +52,12 @@ impl Default for Settings {
             model_dir: None,
             detector_file: None,
             landmarker_file: None,
+            model_file: None,
+            recognizer_file: None,
+            model_cache_dir: None,
+            execution_provider: ExecutionProvider::default(),
+            device: None,
+            batch_size: 1,
             threads: 0,
             max_in_flight: 0,
             params: Params::default(),
@@ -59,7 +77,31 @@ impl Settings {
             model_dir: path(&self.model_dir),
             detector_file: path(&self.detector_file),
             landmarker_file: path(&self.landmarker_file),
-            ..Search::default()
+            swapper_file: path(&self.model_file),
+            recognizer_file: path(&self.recognizer_file),
+        }
+    }
+
+    /// The swap network, where one is wanted.
+    ///
+    /// # Errors
+    /// One is wanted, and none is named.
+    pub fn neural(&self) -> Result<Option<Neural>, String> {
+        match (self.engine, &self.model_file) {
+            (Engine::Mesh, _) | (Engine::Auto, None) => Ok(None),
+            (Engine::Neural, None) => {
+                Err("engine=neural needs a swap network: name its ONNX file with model-file".into())
+            }
+            (Engine::Auto | Engine::Neural, Some(_)) => {
+                let threads = match self.threads {
+                    0 => crate::control::performance_cores(),
+                    n => n as usize,
+                };
+                let cache = self.model_cache_dir.as_ref().map(PathBuf::from);
+                let provider = self.execution_provider.into();
+                let options = Options { provider, device: self.device.clone(), threads, cache };
+                Ok(Some(Neural { options, batch: self.batch_size as usize }))
+            }
         }
     }
 
@@ -72,6 +114,14 @@ impl Settings {
             "model-dir" => self.model_dir.to_value(),
             "detector-file" => self.detector_file.to_value(),
             "landmarker-file" => self.landmarker_file.to_value(),
+            "model-file" => self.model_file.to_value(),
+            "recognizer-file" => self.recognizer_file.to_value(),
+            "model-cache-dir" => self.model_cache_dir.to_value(),
+            "execution-provider" => self.execution_provider.to_value(),
+            "device" => self.device.to_value(),
+            "batch-size" => self.batch_size.to_value(),
+            "masks" => Masks::from(p.masks).to_value(),
+            "pixel-boost" => (p.pixel_boost as u32).to_value(),
             "threads" => self.threads.to_value(),
             "max-in-flight" => self.max_in_flight.to_value(),
             "quality" => Quality::from(p.quality).to_value(),
@@ -105,6 +155,14 @@ impl Settings {
             "model-dir" => self.model_dir = text(name, value)?,
             "detector-file" => self.detector_file = text(name, value)?,
             "landmarker-file" => self.landmarker_file = text(name, value)?,
+            "model-file" => self.model_file = text(name, value)?,
+            "recognizer-file" => self.recognizer_file = text(name, value)?,
+            "model-cache-dir" => self.model_cache_dir = text(name, value)?,
+            "execution-provider" => self.execution_provider = read(name, value)?,
+            "device" => self.device = text(name, value)?,
+            "batch-size" => self.batch_size = read(name, value)?,
+            "masks" => p.masks = read::<Masks>(name, value)?.into(),
+            "pixel-boost" => p.pixel_boost = read::<u32>(name, value)? as usize,
             "threads" => self.threads = read(name, value)?,
             "max-in-flight" => self.max_in_flight = read(name, value)?,
             "quality" => p.quality = read::<Quality>(name, value)?.into(),
@@ -186,6 +244,37 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
         file("model-dir", "Model folder", "Folder with the default models (else GST_FACESWAP_MODEL_DIR, the user's data folder, the build's models folder)"),
         file("detector-file", "Detector file", "ONNX file of another face detector: CenterFace, YuNet or SCRFD"),
         file("landmarker-file", "Landmarker file", "ONNX file of another 468-point face mesh model"),
+        file("model-file", "Model file", "ONNX file of a swap network: inswapper, hyperswap, simswap, ghost, hififace, uniface, blendswap or one with a card of your own beside it"),
+        file("recognizer-file", "Recognizer file", "ONNX file of the face recognizer that the swap network takes its embeddings from (else what its card names, beside it)"),
+        file("model-cache-dir", "Model cache folder", "Where execution providers keep what they compiled"),
+        glib::ParamSpecEnum::builder_with_default("execution-provider", d.execution_provider)
+            .nick("Execution provider")
+            .blurb("What the swap network runs on; one that is not there is an error")
+            .mutable_ready()
+            .build(),
+        file("device", "Device", "CUDA, TensorRT: index; CoreML: all, ane, gpu, cpu; OpenVINO: device type"),
+        glib::ParamSpecUInt::builder("batch-size")
+            .nick("Batch size")
+            .blurb("Faces that go through the swap network at once, where it takes several and does not run on the CPU")
+            .minimum(1)
+            .maximum(16)
+            .default_value(d.batch_size)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecFlags::builder::<Masks>("masks")
+            .default_value(Masks::from(p.masks))
+            .nick("Masks")
+            .blurb("Where the swap network's face shows: where all of these do")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("pixel-boost")
+            .nick("Pixel boost")
+            .blurb("Side in pixels that the swap network's faces are brought to, rounded down to a multiple of its own; less is its own")
+            .maximum(1024)
+            .default_value(p.pixel_boost as u32)
+            .controllable()
+            .mutable_playing()
+            .build(),
         glib::ParamSpecUInt::builder("threads")
             .nick("Threads")
             .blurb("CPU threads to use in all; 0 takes one for each performance core")

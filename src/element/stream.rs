@@ -32,6 +32,8 @@ pub(super) struct Stream {
     pub live: Option<bool>,
     pub source: Option<Arc<Source>>,
     pub origin: Arc<Origin>,
+    /// A swap network is wanted.
+    pub neural: bool,
     /// When work on the current frame began.
     pub begun: Option<Instant>,
     /// A frame was dropped since the last that came through.
@@ -80,8 +82,10 @@ pub(super) fn guarded<R>(work: impl FnOnce() -> Result<R, SwapError>) -> Result<
 
 impl Stream {
     /// With frames in flight, or one frame after the other.
-    pub fn new(flight: Option<Arc<Flight>>) -> Self {
+    pub fn new(flight: Option<Arc<Flight>>, neural: bool) -> Self {
         let mut stream = Stream::default();
+        stream.neural = neural;
+        stream.tags = StreamTags::new(neural);
         stream.flight = flight;
         stream
     }

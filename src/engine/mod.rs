@@ -26,12 +26,12 @@ pub use error::{EngineError, SourceError};
 pub use frame::{Colorimetry, Frame, Matrix, PixelFormat, Range};
 pub use identity::{Source, SourceLoader, SourceWarning, expand, split_list};
 pub use label::TEXT as LABEL_TEXT;
-pub use painter::Painter;
+pub use painter::{NetworkPort, Painter};
 pub use params::{ColourMatch, Masks, OnLost, Owner, Params, Quality, Select};
 pub use plan::Plan;
 pub use process::Engine;
 pub use report::{FaceEvent, FaceReport, Report, StageTimes};
 pub use swap::{
     mesh::topology,
-    neural::{Identity, Network, Preparer},
+    neural::{Identity, Network, NetworkFacts, Preparer},
 };

@@ -1,6 +1,9 @@
 //! The second stage: what analysis planned is lit, drawn, covered and labelled.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use super::{
     EngineError, Frame, Network, Params, Plan, Report, Source,
@@ -17,6 +20,7 @@ use super::{
         neural::{NeuralSwap, Target},
     },
 };
+use crate::sync::lock;
 
 /// The label stays this long after the last swap.
 const LINGER: Duration = Duration::from_secs(1);
@@ -53,12 +57,29 @@ impl Light {
     }
 }
 
+/// Hands a swap network to a painter: from its next frame on the painter swaps by it, where the
+/// source was prepared for it ([`Source::identify`]), and by the mesh engine until then.
+#[derive(Debug, Clone, Default)]
+pub struct NetworkPort(Arc<Mutex<Option<Box<Network>>>>);
+
+impl NetworkPort {
+    /// The network before goes with the frame that takes this one.
+    pub fn offer(&self, network: Network) {
+        *lock(&self.0) = Some(Box::new(network));
+    }
+
+    fn take(&self) -> Option<Box<Network>> {
+        lock(&self.0).take()
+    }
+}
+
 /// Draws plans. Must see a stream's frames in order.
 #[derive(Debug)]
 pub struct Painter {
     pool: Pool,
     swap: MeshSwap,
     neural: Option<Box<NeuralSwap>>,
+    port: NetworkPort,
     layer: Layer,
     label: Label,
     /// Sampling moment of the last swap, for the label.
@@ -74,6 +95,7 @@ impl Painter {
             pool,
             swap: MeshSwap::default(),
             neural: None,
+            port: NetworkPort::default(),
             layer: Layer::default(),
             label: Label::default(),
             swapped_at: None,
@@ -82,16 +104,9 @@ impl Painter {
         }
     }
 
-    /// Swaps by `network` from now on, where the source was prepared for it
-    /// ([`Source::identify`]); by the mesh engine without one. Returns the one before.
-    pub fn set_network(&mut self, network: Option<Network>) -> Option<Network> {
-        let new = network.map(|network| Box::new(NeuralSwap::new(network)));
-        std::mem::replace(&mut self.neural, new).map(|old| old.into_network())
-    }
-
-    /// The network that swaps, if there is one.
-    pub fn network(&self) -> Option<&Network> {
-        self.neural.as_ref().map(|neural| neural.network())
+    /// Where networks may be handed in from another thread.
+    pub fn network_port(&self) -> NetworkPort {
+        self.port.clone()
     }
 
     /// Draws what `plan` says on the frame that it was made for, and writes `report`.
@@ -110,6 +125,9 @@ impl Painter {
         report.times = plan.times;
         if plan.restart {
             self.swapped_at = None;
+        }
+        if let Some(network) = self.port.take() {
+            self.neural = Some(Box::new(NeuralSwap::new(*network)));
         }
         let started = Instant::now();
         self.assign_lights(plan);
@@ -157,7 +175,7 @@ impl Painter {
         match neural.swap(frame, targets, params, &mut self.pool) {
             Ok(spent) => {
                 report.network_time = spent;
-                report.neural = true;
+                report.network = Some(neural.network().facts().clone());
                 Ok(true)
             }
             Err(EngineError::Model(_)) if neural.network().is_interrupted() => Ok(false),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Analyser, EngineError, Frame, Network, Painter, Params, Plan, Report, Source, detect::Detector,
+    Analyser, EngineError, Frame, NetworkPort, Painter, Params, Plan, Report, Source, detect::Detector,
     landmarks::Landmarker, pool::Pool, swap::mesh::light,
 };
 use crate::{models::Pack, sync::lock};
@@ -62,14 +62,9 @@ impl Engine {
         Ok(&self.report)
     }
 
-    /// Swaps by `network` from now on, see [`Painter::set_network`].
-    pub fn set_network(&mut self, network: Option<Network>) -> Option<Network> {
-        self.painter.set_network(network)
-    }
-
-    /// The network that swaps, if there is one.
-    pub fn network(&self) -> Option<&Network> {
-        self.painter.network()
+    /// Where networks may be handed in, see [`NetworkPort`].
+    pub fn network_port(&self) -> NetworkPort {
+        self.painter.network_port()
     }
 
     /// Forgets tracks and smoothing: after a flush, a seek or a gap.

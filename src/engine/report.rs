@@ -1,8 +1,11 @@
 //! What the engine did to one frame.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::geometry::{Point, Rect};
+use super::{
+    NetworkFacts,
+    geometry::{Point, Rect},
+};
 use crate::models::ModelError;
 
 /// What happened to a tracked face on this frame, when something changed.
@@ -52,8 +55,8 @@ pub struct Report {
     pub altered: bool,
     /// Boxes that were altered, in frame pixels.
     pub regions: Vec<Rect>,
-    /// Whether a network swapped the faces, and how long its runs took: a part of `times.swap`.
-    pub neural: bool,
+    /// The network that swapped the faces, and how long its runs took: a part of `times.swap`.
+    pub network: Option<Arc<NetworkFacts>>,
     pub network_time: Duration,
     /// Why the network swaps no more: the mesh engine does from this frame on.
     pub fault: Option<ModelError>,
@@ -68,7 +71,7 @@ impl Report {
         self.regions.clear();
         self.times = StageTimes::default();
         (self.swapped, self.held, self.altered) = (0, 0, false);
-        (self.neural, self.network_time, self.fault) = (false, Duration::ZERO, None);
+        (self.network, self.network_time, self.fault) = (None, Duration::ZERO, None);
     }
 
     pub(crate) fn push(

@@ -191,8 +191,7 @@ pub fn swap(spec: &Swap) -> ModelProto {
     let drive = match spec.source {
         Source::Vector { gain, .. } => {
             let source = b.input("source", &[1, 512]);
-            let weights =
-                b.floats(&[512, 3], (0..512 * 3).map(|i| gain * source_weight(i / 3, i % 3)));
+            let weights = b.floats(&[512, 3], (0..512 * 3).map(|i| gain * source_weight(i / 3, i % 3)));
             let product = b.op("MatMul", &[&source, &weights], vec![]);
             let shape = b.integers(&[4], &channels);
             b.op("Reshape", &[&product, &shape], vec![])
@@ -338,9 +337,8 @@ pub fn inswapper_full(half: bool) -> ModelProto {
         let style = b.op("Gemm", &[&source, &w, &bias], vec![int("transB", 1)]);
         styles.push(b.op("Reshape", &[&style, &style_shape], vec![]));
     }
-    let mean = |b: &mut Builder, x: &str| {
-        b.op("ReduceMean", &[x], vec![ints("axes", &[2, 3]), int("keepdims", 1)])
-    };
+    let mean =
+        |b: &mut Builder, x: &str| b.op("ReduceMean", &[x], vec![ints("axes", &[2, 3]), int("keepdims", 1)]);
     for block in 0..6 {
         let mut y = x.clone();
         for half in 0..2 {

@@ -24,6 +24,8 @@ pub(crate) struct Portrait {
     image: RgbImage,
     /// In pixels of the cut.
     pub points: Points,
+    /// In pixels of the photo.
+    pub in_photo: Points,
     /// Of pixels and points: what recognition depends on.
     pub digest: [u8; 32],
 }
@@ -47,7 +49,8 @@ impl Portrait {
         }
         let scale = (image.width() as f32 / width as f32, image.height() as f32 / height as f32);
         let place = |p: Point| Point::new((p.x - x as f32) * scale.0, (p.y - y as f32) * scale.1);
-        let points = points_of(mesh).map(place);
+        let in_photo = points_of(mesh);
+        let points = in_photo.map(place);
         let mut hash = Sha256::new();
         hash.update(image.width().to_le_bytes());
         hash.update(image.as_raw());
@@ -55,7 +58,7 @@ impl Portrait {
             hash.update(p.x.to_le_bytes());
             hash.update(p.y.to_le_bytes());
         });
-        Portrait { image, points, digest: hash.finalize().into() }
+        Portrait { image, points, in_photo, digest: hash.finalize().into() }
     }
 
     pub fn reader(&self) -> PackedRgb<'_> {

@@ -10,9 +10,8 @@ use lru::LruCache;
 use super::portrait::Portrait;
 use crate::{
     engine::{
-        frame::Frame,
         pool::Pool,
-        swap::neural::{Grid, Pixels, Points, Template, fill, fill_from},
+        swap::neural::{Grid, Pixels, Points, Template, fill_from},
     },
     models::{Model, ModelError, Options, Session, hash},
     sync::lock,
@@ -55,11 +54,6 @@ impl Recognizer {
         self.session.output_shape(0).last().map_or(0, |&d| usize::try_from(d).unwrap_or(0))
     }
 
-    /// 1 − cosine above which two faces are two people.
-    pub fn distance(&self) -> f32 {
-        self.session.card().distance.unwrap_or(0.6)
-    }
-
     /// The raw embedding of a photo.
     ///
     /// # Errors
@@ -78,15 +72,6 @@ impl Recognizer {
         let embedding: Arc<[f32]> = self.session.output(0).1.into();
         lock(&CACHE).put(key, embedding.clone());
         Ok(embedding)
-    }
-
-    /// The raw embedding of a face in a frame.
-    ///
-    /// # Errors
-    /// The network failed, or the points show no face.
-    pub fn of_frame(&mut self, frame: &Frame<'_>, points: &Points) -> Result<&[f32], ModelError> {
-        self.embed(points, |grid, pixels, out, pool| fill(frame, grid, pixels, out, pool))?;
-        Ok(self.session.output(0).1)
     }
 
     fn embed(
@@ -124,11 +109,4 @@ pub(crate) fn alignment(session: &Session) -> Result<(Template, Pixels), ModelEr
 /// Euclidean norm.
 pub(crate) fn norm(vector: &[f32]) -> f32 {
     vector.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt() as f32
-}
-
-/// 1 − cosine of two embeddings, 0–2; 2 where they cannot be compared.
-pub(crate) fn distance(a: &[f32], b: &[f32]) -> f32 {
-    let dot: f64 = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-    let norms = f64::from(norm(a)) * f64::from(norm(b));
-    if a.len() != b.len() || norms <= 0.0 { 2.0 } else { 1.0 - (dot / norms) as f32 }
 }

@@ -13,7 +13,7 @@ use crate::{
         EngineError, Identity, Preparer, SourceError,
         detect::{Canvas, Detection, Detector},
         frame::{self, Colorimetry, Frame, PixelFormat},
-        geometry::Rect,
+        geometry::{Point, Rect},
         landmarks::{CropBox, Landmarker, bounds},
         swap::mesh::{
             light,
@@ -69,6 +69,12 @@ impl Source {
             let _ = self.identity.set(identity);
         }
         Ok(())
+    }
+
+    /// Eye centres, nose tip and mouth corners, left to right, in pixels of the first photo; where
+    /// the loader keeps portraits.
+    pub fn points(&self) -> Option<[Point; 5]> {
+        self.portraits.first().map(|portrait| portrait.in_photo)
     }
 
     pub(crate) fn identity(&self) -> Option<&Identity> {

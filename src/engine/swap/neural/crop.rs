@@ -139,9 +139,8 @@ pub(crate) fn fill_from<R: Reader>(
             let x = (i * grid.boost + grid.phase.0) as f32 + 0.5;
             let y = (j * grid.boost + grid.phase.1) as f32 + 0.5;
             let rgb = sampler.rgb(x, y);
-            for k in 0..3 {
+            for (k, &channel) in pixels.channels.iter().enumerate() {
                 let value = rgb[k] * pixels.gain[k] + pixels.offset[k];
-                let channel = pixels.channels[k];
                 if planar { band[channel][at] = value } else { band[0][3 * at + channel] = value }
             }
         }

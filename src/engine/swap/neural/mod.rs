@@ -12,9 +12,10 @@ mod template;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use crop::{Grid, Pixels, fill, fill_from};
+use crop::fill;
+pub(crate) use crop::{Grid, Pixels, fill_from};
 pub use identity::{Identity, Preparer};
-pub use network::Network;
+pub use network::{Network, NetworkFacts};
 pub(crate) use template::{Points, Template, points_of};
 
 use super::mesh::topology::Mesh;
@@ -80,10 +81,6 @@ impl NeuralSwap {
             layer: Layer::default(),
             jobs: Vec::new(),
         }
-    }
-
-    pub fn into_network(self) -> Network {
-        self.network
     }
 
     pub fn network(&self) -> &Network {

@@ -1,5 +1,7 @@
 //! A swap network, loaded and ready to run.
 
+use std::sync::Arc;
+
 use super::{
     crop::Pixels,
     identity::{Partners, Preparer},
@@ -26,9 +28,22 @@ pub struct Network {
     pub(super) offset: [f32; 3],
     /// Images that go through in one run, at most.
     pub(super) batch: usize,
-    name: String,
-    sha256: String,
-    licence: String,
+    pub(super) facts: Arc<NetworkFacts>,
+}
+
+/// What there is to tell of a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkFacts {
+    /// The model file's name without its ending.
+    pub name: String,
+    /// The model file's, hexadecimal.
+    pub sha256: String,
+    /// The weights', as the model's card has it.
+    pub licence: String,
+    /// What it runs on.
+    pub provider: Provider,
+    /// Images that go through in one run, at most.
+    pub batch: usize,
 }
 
 impl Network {
@@ -69,6 +84,18 @@ impl Network {
         let preparer = Preparer::load(&session, &card, &partners, wanted, &cpu)?;
         // The first run takes longer than others: tensors and memory plans are made.
         session.warm_up()?;
+        // Several at once are no faster on a CPU.
+        let batch = if free && !on_cpu { batch.max(1) } else { 1 };
+        let facts = NetworkFacts {
+            name: model.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            sha256: crate::models::hash(&model.path)?,
+            licence: match &card.note {
+                Some(note) => format!("{} ({note})", card.licence),
+                None => card.licence.clone(),
+            },
+            provider: session.provider(),
+            batch,
+        };
         let network = Network {
             session,
             template,
@@ -78,36 +105,14 @@ impl Network {
             source_shape,
             gain: std.map(|v| 255.0 * v),
             offset: mean.map(|v| 255.0 * v),
-            // Several at once are no faster on a CPU.
-            batch: if free && !on_cpu { batch.max(1) } else { 1 },
-            name: model.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            sha256: crate::models::hash(&model.path)?,
-            licence: match &card.note {
-                Some(note) => format!("{} ({note})", card.licence),
-                None => card.licence.clone(),
-            },
+            batch,
+            facts: Arc::new(facts),
         };
         Ok((network, preparer))
     }
 
-    /// The model file's name without its ending.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The model file's SHA-256, hexadecimal.
-    pub fn sha256(&self) -> &str {
-        &self.sha256
-    }
-
-    /// The weights' licence, as the model's card has it.
-    pub fn licence(&self) -> &str {
-        &self.licence
-    }
-
-    /// What it runs on.
-    pub fn provider(&self) -> Provider {
-        self.session.provider()
+    pub fn facts(&self) -> &Arc<NetworkFacts> {
+        &self.facts
     }
 
     pub(crate) fn is_interrupted(&self) -> bool {

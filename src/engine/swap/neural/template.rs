@@ -34,6 +34,7 @@ const ARCFACE_112_V1: Template = Template([
     (0.37913393, 0.776875),
     (0.62086607, 0.776875),
 ]);
+#[expect(clippy::excessive_precision)]
 const ARCFACE_112_V2: Template = Template([
     (0.34191607, 0.46157411),
     (0.65653393, 0.45983393),
@@ -41,6 +42,7 @@ const ARCFACE_112_V2: Template = Template([
     (0.37097589, 0.82469196),
     (0.63151696, 0.82325089),
 ]);
+#[expect(clippy::excessive_precision)]
 const ARCFACE_128: Template = Template([
     (0.36167656, 0.40387734),
     (0.63696719, 0.40235469),
@@ -48,6 +50,7 @@ const ARCFACE_128: Template = Template([
     (0.38710391, 0.72160547),
     (0.61507734, 0.72034453),
 ]);
+#[expect(clippy::excessive_precision)]
 const FFHQ_512: Template = Template([
     (0.37691676, 0.46864664),
     (0.62285697, 0.46912813),
@@ -55,6 +58,7 @@ const FFHQ_512: Template = Template([
     (0.39308822, 0.725411),
     (0.61150205, 0.72490465),
 ]);
+#[expect(clippy::excessive_precision)]
 const MTCNN_512: Template = Template([
     (0.36562865, 0.46733799),
     (0.63305391, 0.46585885),

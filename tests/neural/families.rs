@@ -1,0 +1,88 @@
+//! Every family end to end: through the element, on a photo, against the oracle.
+
+use gst::prelude::*;
+
+use super::*;
+use crate::{
+    oracle::{Photo, align, box_mask, gains, hull_mask, paste, swapped},
+    standin::{Family, families, write_family},
+};
+
+const OVAL: [usize; 36] = [
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176,
+    149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+];
+
+/// What the element makes of the astronaut, and what the oracle does.
+struct Outcome {
+    given: Vec<u8>,
+    expected: Vec<u8>,
+    reached: Vec<bool>,
+    before: Vec<u8>,
+}
+
+fn outcome(family: &Family, boost: usize, area: bool, set: impl FnOnce(&gst::Element)) -> Outcome {
+    let folder = folder(&format!("{}-{boost}-{area}", family.file));
+    write_family(family, &folder);
+    let photo = Photo::open(&astronaut());
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let mut rig = swapping(&info, &folder, family.file, |element| {
+        element.set_property_from_str("masks", if area { "box+area" } else { "box" });
+        element.set_property("pixel-boost", (boost * family.swap.size) as u32);
+        set(element);
+    });
+    let out = rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb.clone()), 0));
+    let landmarks = landmarks(&out);
+    let side = family.swap.size * boost;
+    let map = align(family.template, &five(&landmarks), side);
+    let source = Photo::open(&hopper());
+    let gains = gains(family, &[(&source, source_points(&hopper()))]);
+    let crop = swapped(&family.swap, &photo, map, boost, gains);
+    let mut mask = box_mask(side, 0.3);
+    if area {
+        let oval: Vec<_> =
+            OVAL.iter().map(|&v| map.invert(landmarks[v].x.into(), landmarks[v].y.into())).collect();
+        mask.iter_mut().zip(hull_mask(side, &oval)).for_each(|(mask, area)| *mask = mask.min(area));
+    }
+    let (expected, reached) = paste(&photo, map, side, &crop, &mask);
+    std::fs::remove_dir_all(&folder).unwrap();
+    Outcome { given: bytes(&out), expected, reached, before: photo.rgb }
+}
+
+impl Outcome {
+    /// The furthest that the two are apart, and the pixels that differ from the photo outside.
+    fn check(&self, name: &str) {
+        let (mut worst, mut outside, mut changed) = (0, 0, 0);
+        for (at, &reached) in self.reached.iter().enumerate() {
+            for i in 3 * at..3 * at + 3 {
+                if reached {
+                    worst = worst.max(self.given[i].abs_diff(self.expected[i]));
+                    changed += u32::from(self.given[i].abs_diff(self.before[i]) > 8);
+                } else {
+                    outside += u32::from(self.given[i] != self.before[i]);
+                }
+            }
+        }
+        assert!(worst <= 1 && outside == 0, "{name}: {worst} levels apart, {outside} touched outside");
+        assert!(changed > 10_000, "{name}: only {changed} values changed");
+    }
+}
+
+#[test]
+fn each_family_gives_what_its_stand_in_should() {
+    for family in families() {
+        outcome(&family, 1, false, |_| {}).check(family.file);
+    }
+}
+
+#[test]
+fn the_area_mask_follows_the_face() {
+    outcome(&families()[0], 1, true, |_| {}).check("box+area");
+}
+
+#[test]
+fn pixel_boost_puts_the_tiles_where_they_came_from() {
+    outcome(&families()[0], 3, false, |_| {}).check("boost 3");
+    // Rounded down to a multiple of the network's size.
+    outcome(&families()[0], 1, false, |element| element.set_property("pixel-boost", 255u32)).check("255");
+}
