@@ -11,10 +11,18 @@ use gst_video::{VideoFormat, VideoInfo, VideoInterlaceMode};
 /// Name, type, default, range or values, C(ontrollable) or R(eady), of DESIGN.md's table.
 const PROPERTIES: &str = "
     source              gchararray  -         -           C
-    engine              enum        auto      auto,mesh   R
+    engine              enum        auto      auto,mesh,neural R
     model-dir           gchararray  -         -           R
     detector-file       gchararray  -         -           R
     landmarker-file     gchararray  -         -           R
+    model-file          gchararray  -         -           R
+    recognizer-file     gchararray  -         -           R
+    model-cache-dir     gchararray  -         -           R
+    execution-provider  enum        auto      auto,cpu,coreml,cuda,tensorrt,openvino,webgpu,xnnpack R
+    device              gchararray  -         -           R
+    batch-size          guint       1         1..16       R
+    pixel-boost         guint       0         0..1024     C
+    masks               enum        box+area  box,area,mouth R
     threads             guint       0         0..256      R
     max-in-flight       guint       0         0..16       R
     quality             enum        balanced  performance,balanced,quality C
@@ -45,6 +53,9 @@ fn range(pspec: &glib::ParamSpec) -> String {
     } else if let Some(p) = pspec.downcast_ref::<glib::ParamSpecEnum>() {
         let values = p.enum_class();
         values.values().iter().map(|v| v.nick().to_owned()).collect::<Vec<_>>().join(",")
+    } else if let Some(p) = pspec.downcast_ref::<glib::ParamSpecFlags>() {
+        let values = p.flags_class();
+        values.values().iter().map(|v| v.nick().to_owned()).collect::<Vec<_>>().join(",")
     } else {
         "-".into()
     }
@@ -55,6 +66,9 @@ fn default(pspec: &glib::ParamSpec) -> String {
         return value.nick().into();
     }
     let value = pspec.default_value();
+    if let Some((_, values)) = glib::FlagsValue::from_value(value) {
+        return values.iter().map(|v| v.nick()).collect::<Vec<_>>().join("+");
+    }
     match value.get::<Option<String>>() {
         Ok(text) => text.unwrap_or_else(|| "-".into()),
         Err(_) if value.type_() == gst::Structure::static_type() => "-".into(),

@@ -295,10 +295,17 @@ impl Input {
     /// Zeros.
     fn new(kind: &str, shape: &[i64]) -> ort::Result<Input> {
         let allocator = Allocator::default();
-        let len = shape.iter().product::<i64>() as usize;
         Ok(match kind {
-            "float16" => Input::Half(Tensor::new(&allocator, shape)?, vec![0.0; len]),
-            "float64" => Input::Double(Tensor::new(&allocator, shape)?, vec![0.0; len]),
+            "float16" => {
+                let tensor = Tensor::<f16>::new(&allocator, shape)?;
+                let values = vec![0.0; tensor.shape().num_elements()];
+                Input::Half(tensor, values)
+            }
+            "float64" => {
+                let tensor = Tensor::<f64>::new(&allocator, shape)?;
+                let values = vec![0.0; tensor.shape().num_elements()];
+                Input::Double(tensor, values)
+            }
             _ => {
                 let mut tensor = Tensor::<f32>::new(&allocator, shape)?;
                 tensor.try_extract_tensor_mut::<f32>()?.1.fill(0.0);
