@@ -1,0 +1,244 @@
+//! What is measured on a clip: once on its own frames, then for each source, then against itself.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::{Context, Result};
+use gstfaceswap::{
+    engine::{Engine, Params, Source, SourceLoader, geometry::Rect},
+    models::{Pack, Search},
+};
+use image::RgbImage;
+
+use crate::{
+    clip::Clip,
+    judge::{Judge, Seen, eye_distance, normalised, view},
+    region::Region,
+    scores, sheet,
+};
+
+/// One person who is put in.
+pub struct Person {
+    pub name: String,
+    pub source: Arc<Source>,
+    pub photo: RgbImage,
+    /// The face in the source photo.
+    pub seen: Seen,
+    /// The gallery's entry of the same person.
+    pub entry: usize,
+}
+
+/// A measured frame of the clip itself.
+pub struct Probe {
+    pub number: usize,
+    pub seen: Seen,
+    pub region: Region,
+    eyes: f32,
+    sharpness: f64,
+    /// Mean absolute difference to the next frame.
+    motion: Option<f64>,
+}
+
+pub struct Target {
+    pub clip: Clip,
+    pub probes: Vec<Probe>,
+    /// Mean over the measured frames.
+    pub embedding: Vec<f32>,
+    /// The chosen face's box in every frame.
+    rects: Vec<Option<Rect>>,
+}
+
+/// A measured frame of a swapped clip.
+pub struct Measured {
+    pub number: usize,
+    pub retrieved: bool,
+    pub cosine: f64,
+    pub other: f64,
+    pub landmark: f64,
+    pub sharpness: f64,
+}
+
+/// A clip with one person put in.
+pub struct Swapped {
+    pub frames: Vec<Measured>,
+    pub flicker: f64,
+    /// Input and output at this person's moment of the clip.
+    pub moment: [RgbImage; 2],
+    /// Output at the clip's middle.
+    pub still: RgbImage,
+}
+
+/// A clip with its own face put in: the mean squared error and SSIM of each measured frame.
+#[derive(Default)]
+pub struct Own {
+    pub frames: Vec<(f64, f64)>,
+    /// Measured frames whose opposite shows no usable face.
+    pub skipped: usize,
+}
+
+/// What one thread needs.
+pub struct Worker {
+    engine: Engine,
+    loader: SourceLoader,
+    pub judge: Judge,
+    file: PathBuf,
+}
+
+impl Worker {
+    /// `file` is written and read again, and left to the caller.
+    pub fn new(search: &Search, pack: &Pack, file: PathBuf) -> Result<Worker> {
+        let (engine, loader) = (Engine::new(pack, 1)?, SourceLoader::new(pack)?);
+        Ok(Worker { engine, loader, judge: Judge::new(search, pack)?, file })
+    }
+
+    pub fn load(&mut self, path: PathBuf) -> Result<Arc<Source>> {
+        let (source, warnings) = self.loader.load(&[path])?;
+        warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        Ok(source)
+    }
+
+    pub fn photo(&mut self, any: &Source, photo: &RgbImage) -> Result<Seen> {
+        self.judge.photo(&mut self.engine, any, photo)
+    }
+
+    /// Follows the face through the untouched clip.
+    pub fn target(&mut self, clip: Clip, any: &Source, params: &Params, every: usize) -> Result<Target> {
+        let params = Params { opacity: 0.0, ..*params };
+        let (mut probes, mut rects) = (Vec::new(), Vec::new());
+        self.engine.reset();
+        for (number, frame) in clip.frames.iter().enumerate() {
+            let mut copy = frame.clone();
+            let report = self.engine.process(&mut view(&mut copy)?, any, &params, clip.times[number])?;
+            let face = report.faces.iter().find(|f| f.swapped);
+            rects.push(face.map(|f| f.rect));
+            let Some(face) = face.filter(|_| number % every == 0) else { continue };
+            let seen = self.judge.look(frame, &face.landmarks)?;
+            let region = Region::of_mesh(&seen.mesh, frame);
+            let luma = region.luma(frame);
+            let motion = clip.frames.get(number + 1);
+            let motion = motion.map(|next| scores::mean_absolute(&luma, &region.luma(next), &region.inside));
+            let sharpness = scores::sharpness(&luma, region.width, &region.inside);
+            let eyes = eye_distance(&seen.mesh);
+            probes.push(Probe { number, seen, region, eyes, sharpness, motion });
+        }
+        let size = probes.first().with_context(|| format!("{}: no face in it", clip.name))?;
+        let mut embedding = vec![0.0; size.seen.embedding.len()];
+        for probe in &probes {
+            embedding.iter_mut().zip(&probe.seen.embedding).for_each(|(sum, v)| *sum += v);
+        }
+        Ok(Target { clip, probes, embedding: normalised(embedding), rects })
+    }
+
+    /// Puts `person` in. `moment` (0–1) is where in the clip the pictures are taken.
+    pub fn swap(
+        &mut self,
+        target: &Target,
+        person: &Person,
+        gallery: &[Vec<f32>],
+        params: &Params,
+        moment: f64,
+        tick: &dyn Fn(),
+    ) -> Result<Swapped> {
+        let pick = |share: f64| ((target.probes.len() - 1) as f64 * share).round() as usize;
+        let (moment, middle) = (pick(moment), pick(0.5));
+        let (mut frames, mut pictures, mut still) = (Vec::new(), None, None);
+        let (mut moved, mut motion) = (0.0, 0.0);
+        let mut last: Option<(&Probe, f64, Vec<f32>)> = None;
+        let mut probes = target.probes.iter().enumerate().peekable();
+        self.engine.reset();
+        for (number, frame) in target.clip.frames.iter().enumerate() {
+            let mut out = frame.clone();
+            self.engine.process(&mut view(&mut out)?, &person.source, params, target.clip.times[number])?;
+            tick();
+            if let Some((probe, input, luma)) = last.take() {
+                moved += scores::mean_absolute(&luma, &probe.region.luma(&out), &probe.region.inside);
+                motion += input;
+            }
+            let Some((index, probe)) = probes.next_if(|(_, p)| p.number == number) else { continue };
+            let mesh = self.judge.mesh(&out, probe.seen.crop)?;
+            let embedding = self.judge.embed(&out, &mesh)?;
+            let all = gallery.iter().chain([&target.embedding]).map(Vec::as_slice);
+            let luma = probe.region.luma(&out);
+            let sharp = scores::sharpness(&luma, probe.region.width, &probe.region.inside);
+            frames.push(Measured {
+                number,
+                retrieved: scores::nearest(&embedding, all) == Some(person.entry),
+                cosine: scores::cosine(&embedding, &person.seen.embedding),
+                other: scores::cosine(&embedding, &gallery[person.entry]),
+                landmark: scores::landmark_error(&mesh[..], &probe.seen.mesh[..], probe.eyes),
+                sharpness: sharp / probe.sharpness,
+            });
+            if index == moment {
+                pictures = Some([frame, &out].map(|picture| sheet::tile(picture, &probe.seen)));
+            }
+            if index == middle {
+                still = Some(sheet::tile(&out, &probe.seen));
+            }
+            last = probe.motion.map(|input| (probe, input, luma));
+        }
+        let pictures = pictures.zip(still).context("no measured frame")?;
+        Ok(Swapped { frames, flicker: moved / motion, moment: pictures.0, still: pictures.1 })
+    }
+
+    /// Puts the clip's own face in, from the frame half a clip away, as it is or relit.
+    pub fn own(&mut self, target: &Target, relight: bool, params: &Params, tick: &dyn Fn()) -> Result<Own> {
+        let mut own = Own::default();
+        let mut probes = target.probes.iter().peekable();
+        let mut source = None;
+        let mut loaded_for = None;
+        self.engine.reset();
+        for (number, frame) in target.clip.frames.iter().enumerate() {
+            tick();
+            let Some(&probe) = probes.peek() else { continue };
+            if loaded_for != Some(probe.number) {
+                loaded_for = Some(probe.number);
+                source = self.opposite(target, probe.number, relight)?;
+            }
+            let mut out = frame.clone();
+            if let Some(source) = &source {
+                self.engine.process(&mut view(&mut out)?, source, params, target.clip.times[number])?;
+            }
+            if number != probe.number {
+                continue;
+            }
+            probes.next();
+            if source.is_none() {
+                own.skipped += 1;
+                continue;
+            }
+            let region = &probe.region;
+            let error = scores::mean_squared(&region.rgb(frame), &region.rgb(&out), &region.inside);
+            let alike = scores::ssim(&region.luma(frame), &region.luma(&out), region.width, &region.inside);
+            own.frames.push((error, alike));
+        }
+        Ok(own)
+    }
+
+    fn opposite(&mut self, target: &Target, number: usize, relight: bool) -> Result<Option<Arc<Source>>> {
+        let frame = target.clip.opposite(number);
+        let opposite = (number + target.clip.frames.len() / 2) % target.clip.frames.len();
+        let Some(rect) = target.rects[opposite] else { return Ok(None) };
+        let wide = rect.scaled(2.0);
+        let mut photo = frame.clone();
+        if relight {
+            relit(&mut photo, rect);
+        }
+        let (x, y) = (wide.x.max(0.0) as u32, wide.y.max(0.0) as u32);
+        image::imageops::crop_imm(&photo, x, y, wide.width as u32, wide.height as u32)
+            .to_image()
+            .save(&self.file)?;
+        Ok(self.loader.load(std::slice::from_ref(&self.file)).ok().map(|(source, _)| source))
+    }
+}
+
+/// Shades from .55 to 1.15 across the face, tints, and bends the curve.
+fn relit(photo: &mut RgbImage, face: Rect) {
+    const GAINS: [f32; 3] = [1.1, 0.97, 0.85];
+    for (x, _, pixel) in photo.enumerate_pixels_mut() {
+        let across = ((x as f32 + 0.5 - face.x) / face.width).clamp(0.0, 1.0);
+        let shade = 0.55 + 0.6 * across;
+        for (v, gain) in pixel.0.iter_mut().zip(GAINS) {
+            let lit = (f32::from(*v) / 255.0 * shade * gain).min(1.0);
+            *v = (255.0 * lit.powf(1.15)).round() as u8;
+        }
+    }
+}
