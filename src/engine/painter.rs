@@ -41,7 +41,7 @@ impl Default for Light {
             track: 0,
             lit: false,
             scratch: light::Scratch::default(),
-            gains: Box::new([[0.0; 3]; VERTICES]),
+            gains: Box::new([[0.0; 4]; VERTICES]),
         }
     }
 }
@@ -216,10 +216,10 @@ impl Painter {
             Some((light, face))
         });
         each(&mut self.pool, lit, &|(light, face)| {
-            let mut new = [[0.0; 3]; VERTICES];
+            let mut new = [[0.0; 4]; VERTICES];
             let scratch = &mut light.scratch;
             light::of_frame(frame, &face.raw, &mut scratch.target, &mut scratch.seen);
-            light::gains(&view.colours, params.colour_match, scratch, &mut new);
+            light::gains(&view.skin.low, params.colour_match, scratch, &mut new);
             light.approach(&new, plan.dt, face.fresh || !light.lit);
             light.lit = true;
             Ok(())

@@ -90,7 +90,7 @@ fn formats_agree_within_three_levels() {
         }
         assert!(moved < 0.15, "{format:?}: {moved}");
         assert!(luma.within() > 0.995 && luma.mean() < 0.6, "{format:?}: {luma:?}");
-        assert!(chroma.within() == 1.0 && chroma.mean() < 0.6, "{format:?}: {chroma:?}");
+        assert!(chroma.within() > 0.999 && chroma.mean() < 0.6, "{format:?}: {chroma:?}");
         let rgb =
             !matches!(format, PixelFormat::Nv12 | PixelFormat::I420 | PixelFormat::Uyvy | PixelFormat::Yuy2);
         assert!(!rgb || (moved == 0.0 && luma.most == 0.0), "{format:?}");

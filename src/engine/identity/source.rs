@@ -16,6 +16,7 @@ use crate::{
         geometry::{Point, Rect},
         landmarks::{CropBox, Landmarker, bounds},
         swap::mesh::{
+            bake::{Photo, Skin, bake},
             light,
             texture::Texture,
             topology::{Mesh, VERTICES, topology},
@@ -41,10 +42,11 @@ const INSET: [f32; 2] = [0.06, 0.03];
 /// One photo of the person put in.
 #[derive(Debug)]
 pub(crate) struct View {
-    pub texture: Texture,
-    /// Texture pixels of every vertex, the oval pulled inward.
+    pub skin: Skin,
+    /// The photo's face, for what lies inside eyes and mouth.
+    pub photo: Texture,
+    /// Its pixels of every vertex.
     pub uv: Box<[[f32; 2]; VERTICES]>,
-    pub colours: Box<light::Colours>,
 }
 
 /// A prepared source. Cheap to share; made by [`SourceLoader::load`].
@@ -256,10 +258,10 @@ fn prepare(image: &RgbImage, mesh: &Mesh) -> View {
     for (uv, p) in uv.iter_mut().zip(mesh) {
         *uv = [(p[0] - x0 as f32) * scale.0, (p[1] - y0 as f32) * scale.1];
     }
-    let mut colours = Box::new([[0.0; 3]; light::TRIANGLES]);
-    light::of_texture(&texture, &uv, &mut colours);
-    inset(&mut uv);
-    View { texture, uv, colours }
+    let mut pulled = uv.clone();
+    inset(&mut pulled);
+    let skin = bake(&Photo { texture: &texture, uv: &uv, inset: &pulled, mesh });
+    View { skin, photo: texture, uv }
 }
 
 /// Pulls the rim's coordinates towards the face's centre.

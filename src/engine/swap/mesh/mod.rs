@@ -1,13 +1,15 @@
 //! The mesh engine: the source photo's skin, warped triangle by triangle onto the target's mesh,
 //! relit to the target's light, blended in.
 
+pub(crate) mod bake;
+mod layout;
 pub(crate) mod light;
 pub(crate) mod raster;
 pub(crate) mod rim;
 pub(crate) mod texture;
 pub mod topology;
 
-use raster::{Vertex, triangle};
+use raster::{Ink, Vertex, triangle};
 use topology::{Mesh, VERTICES, topology};
 
 use super::paint::paint;
@@ -23,6 +25,8 @@ use crate::engine::{
 pub(crate) struct MeshSwap {
     layer: Layer,
     vertices: Box<[Vertex; VERTICES]>,
+    /// The same for what lies inside eyes and mouth: drawn from the photo itself.
+    inner: Box<[Vertex; VERTICES]>,
     normals: Box<[[f32; 3]; VERTICES]>,
     cover: Box<[f32; VERTICES]>,
     order: Vec<(f32, u16)>,
@@ -33,6 +37,7 @@ impl Default for MeshSwap {
         MeshSwap {
             layer: Layer::default(),
             vertices: Box::new([Vertex::default(); VERTICES]),
+            inner: Box::new([Vertex::default(); VERTICES]),
             normals: Box::new([[0.0; 3]; VERTICES]),
             cover: Box::new([0.0; VERTICES]),
             order: Vec::with_capacity(topology().triangles.len()),
@@ -41,7 +46,7 @@ impl Default for MeshSwap {
 }
 
 impl MeshSwap {
-    /// Draws `view` on the face whose mesh is `mesh` (frame pixels) with log gains `gains`.
+    /// Draws `view` on the face whose mesh is `mesh` (frame pixels) in the light of `gains`.
     /// Returns the region that was written, `None` when the face is outside the frame.
     ///
     /// # Errors
@@ -69,22 +74,39 @@ impl MeshSwap {
         };
         let (x, y) = (region.x as f32, region.y as f32);
         for (i, vertex) in self.vertices.iter_mut().enumerate() {
+            let [contrast, red, green, blue] = gains[i];
             *vertex = Vertex {
                 x: mesh[i][0] - x,
                 y: mesh[i][1] - y,
+                u: view.skin.uv[i][0],
+                v: view.skin.uv[i][1],
+                cover: self.cover[i],
+                contrast,
+                base: [red, green, blue],
+            };
+        }
+        for (inner, (vertex, i)) in self.inner.iter_mut().zip(self.vertices.iter().zip(0..)) {
+            let [contrast, red, green, blue] = gains[i];
+            let base = [red, green, blue];
+            *inner = Vertex {
                 u: view.uv[i][0],
                 v: view.uv[i][1],
-                cover: self.cover[i],
-                gain: gains[i].map(f32::exp),
+                cover: 1.0,
+                base: std::array::from_fn(|k| base[k] - contrast * view.skin.low[i][k]),
+                ..*vertex
             };
         }
         self.sort(mesh, params);
-        let (vertices, order) = (&self.vertices, &self.order);
+        let (vertices, inner, order) = (&self.vertices, &self.inner, &self.order);
         let opacity = 255.0 * params.opacity;
         paint(frame, region, &mut self.layer, pool, &|band| {
             for &(_, index) in order {
-                let corner = t.triangles[usize::from(index)].map(|v| &vertices[usize::from(v)]);
-                triangle(band, &view.texture, corner, opacity);
+                let corner = t.triangles[usize::from(index)].map(usize::from);
+                if usize::from(index) < t.skin {
+                    triangle(band, &view.skin.texture, Ink::Detail, corner.map(|v| &vertices[v]), opacity);
+                } else {
+                    triangle(band, &view.photo, Ink::Colour, corner.map(|v| &inner[v]), opacity);
+                }
             }
         })?;
         Ok(Some(region))

@@ -15,8 +15,36 @@ pub(crate) struct Vertex {
     pub v: f32,
     /// Distance from the mask's edge, in feather widths: 0 transparent, ≥ 1 opaque.
     pub cover: f32,
-    /// Factor on R, G, B.
-    pub gain: [f32; 3],
+    /// Factor on the texel.
+    pub contrast: f32,
+    /// What it is added to: R, G, B in levels.
+    pub base: [f32; 3],
+}
+
+/// How a texel becomes a colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ink {
+    /// Texel times contrast plus base, channel by channel.
+    Colour,
+    /// Luma detail in R, colour residues in G and B, as [`detail`] makes them.
+    Detail,
+}
+
+/// Stored for no detail.
+pub(crate) const ZERO: f32 = 128.0;
+/// Coefficients of the luma that detail is about.
+pub(crate) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+/// Luma below which a base is not divided by.
+const DARK: f32 = 8.0;
+
+/// What sets `colour` apart from `base`: luma, red and blue. Less luma dims all channels alike, as a
+/// shadow does; more is added to all, as a gleam is; what is then left of red and blue is residue.
+pub(crate) fn detail(colour: [f32; 3], base: [f32; 3]) -> [f32; 3] {
+    let luma = |c: [f32; 3]| LUMA[0] * c[0] + LUMA[1] * c[1] + LUMA[2] * c[2];
+    let change = luma(colour) - luma(base);
+    let factor = 1.0 + change.min(0.0) / luma(base).max(DARK);
+    let left = |k: usize| colour[k] - (base[k] * factor + change.max(0.0));
+    [change, left(0), left(2)]
 }
 
 /// Rows `[top, top + rows)` of a layer, planar.
@@ -30,16 +58,17 @@ pub(crate) struct Band<'a> {
     pub a: &'a mut [u8],
 }
 
-const ATTRIBUTES: usize = 6;
+const ATTRIBUTES: usize = 7;
 
 fn attributes(v: &Vertex, scale: (f32, f32)) -> [f32; ATTRIBUTES] {
     [
         (v.u * scale.0 - 0.5) * 65536.0,
         (v.v * scale.1 - 0.5) * 65536.0,
         v.cover,
-        v.gain[0],
-        v.gain[1],
-        v.gain[2],
+        v.contrast,
+        v.base[0],
+        v.base[1],
+        v.base[2],
     ]
 }
 
@@ -52,7 +81,7 @@ fn crossing(p: &Vertex, q: &Vertex, y: f32) -> f32 {
 }
 
 /// Draws one triangle; either winding. `opacity` is 0–255.
-pub(crate) fn triangle(band: &mut Band<'_>, texture: &Texture, corner: [&Vertex; 3], opacity: f32) {
+pub(crate) fn triangle(band: &mut Band<'_>, texture: &Texture, ink: Ink, corner: [&Vertex; 3], opacity: f32) {
     let mut c = corner;
     c.sort_unstable_by(|a, b| a.y.total_cmp(&b.y));
     let first = (c[0].y - 0.5).ceil().max(band.top as f32);
@@ -97,7 +126,7 @@ pub(crate) fn triangle(band: &mut Band<'_>, texture: &Texture, corner: [&Vertex;
             b: &mut band.b[span.clone()],
             a: &mut band.a[span],
         };
-        draw(out, level, start, dx, opacity);
+        draw(out, level, ink, start, dx, opacity);
     }
 }
 
@@ -106,15 +135,6 @@ struct Span<'a> {
     g: &'a mut [u8],
     b: &'a mut [u8],
     a: &'a mut [u8],
-}
-
-/// A factor above 1 bends off towards white instead of clipping; 1 leaves the texel as it is.
-#[inline(always)]
-fn relight(texel: f32x8, gain: f32x8) -> f32x8 {
-    let change = texel * (gain - 1.0);
-    let (lift, fall) = (change.max(f32x8::ZERO), change.min(f32x8::ZERO));
-    let room = 256.0 - texel;
-    texel + fall + lift * room / (room * room + lift * lift).sqrt()
 }
 
 /// Pixels worked on at once: short enough for the spans of small triangles.
@@ -127,8 +147,27 @@ fn to_bytes(value: f32x8) -> [u8; LANES] {
     whole.to_array().map(|v| v as u8)
 }
 
+/// The inverse of [`detail`], with detail (in 8.8 fixed point plus [`ZERO`]) times `contrast`.
+#[inline(always)]
+fn add_detail(texel: [f32x8; 3], contrast: f32x8, base: [f32x8; 3]) -> [f32x8; 3] {
+    let [change, red, blue] = texel.map(|v| (v - 256.0 * ZERO) * contrast);
+    let luma = base[0] * LUMA[0] + base[1] * LUMA[1] + base[2] * LUMA[2];
+    let factor = change.min(f32x8::ZERO) / luma.max(f32x8::splat(DARK)) + 1.0;
+    let gleam = change.max(f32x8::ZERO);
+    // The residues leave luma as it is.
+    let green = (red * LUMA[0] + blue * LUMA[2]) * (-1.0 / LUMA[1]);
+    [base[0] * factor + gleam + red, base[1] * factor + gleam + green, base[2] * factor + gleam + blue]
+}
+
 /// Texels are fetched one by one, the arithmetic on them is vectorised.
-fn draw(out: Span<'_>, level: &Level, start: [f32; ATTRIBUTES], step: [f32; ATTRIBUTES], opacity: f32) {
+fn draw(
+    out: Span<'_>,
+    level: &Level,
+    ink: Ink,
+    start: [f32; ATTRIBUTES],
+    step: [f32; ATTRIBUTES],
+    opacity: f32,
+) {
     let n = out.a.len();
     let (max_u, max_v) = level.limits();
     let (mut u, mut v) = (start[0] as i32, start[1] as i32);
@@ -145,16 +184,19 @@ fn draw(out: Span<'_>, level: &Level, start: [f32; ATTRIBUTES], step: [f32; ATTR
             v = v.wrapping_add(dv);
         }
         let t = lane + first as f32;
-        let lit = |k: usize| {
-            let texel = f32x8::new(texels[k]) * (1.0 / 256.0);
-            to_bytes(relight(texel, t * step[3 + k] + start[3 + k]))
+        let contrast = (t * step[3] + start[3]) * (1.0 / 256.0);
+        let texel = texels.map(f32x8::new);
+        let base: [f32x8; 3] = std::array::from_fn(|k| t * step[4 + k] + start[4 + k]);
+        let lit = match ink {
+            Ink::Colour => std::array::from_fn(|k| to_bytes(texel[k] * contrast + base[k])),
+            Ink::Detail => add_detail(texel, contrast, base).map(to_bytes),
         };
         let cover = (t * step[2] + start[2]).max(f32x8::ZERO).min(f32x8::ONE);
         let alpha = to_bytes(cover * cover * (3.0 - 2.0 * cover) * opacity);
         let span = first..first + count;
-        out.r[span.clone()].copy_from_slice(&lit(0)[..count]);
-        out.g[span.clone()].copy_from_slice(&lit(1)[..count]);
-        out.b[span.clone()].copy_from_slice(&lit(2)[..count]);
+        out.r[span.clone()].copy_from_slice(&lit[0][..count]);
+        out.g[span.clone()].copy_from_slice(&lit[1][..count]);
+        out.b[span.clone()].copy_from_slice(&lit[2][..count]);
         out.a[span].copy_from_slice(&alpha[..count]);
     }
 }
@@ -170,7 +212,7 @@ mod tests {
     }
 
     fn vertex(x: f32, y: f32) -> Vertex {
-        Vertex { x, y, u: x, v: y, cover: 2.0, gain: [1.0; 3] }
+        Vertex { x, y, u: x, v: y, cover: 2.0, contrast: 1.0, base: [0.0; 3] }
     }
 
     proptest! {
@@ -186,7 +228,7 @@ mod tests {
             for t in [[&q[0], &q[1], &q[3]], [&q[2], &q[1], &q[3]]] {
                 let mut planes = vec![vec![0u8; 32 * 32]; 4];
                 let [r, g, b, a] = &mut planes[..] else { unreachable!() };
-                triangle(&mut Band { top: 0, rows: 32, stride: 32, r, g, b, a }, &texture, t, 255.0);
+                triangle(&mut Band { top: 0, rows: 32, stride: 32, r, g, b, a }, &texture, Ink::Colour, t, 255.0);
                 for (h, a) in hits.iter_mut().zip(&planes[3]) {
                     *h += u32::from(*a == 255);
                 }
@@ -206,7 +248,7 @@ mod tests {
         let t = [&t[0], &t[1], &t[2]];
         let mut whole = vec![vec![0u8; 32 * 32]; 4];
         let [r, g, b, a] = &mut whole[..] else { unreachable!() };
-        triangle(&mut Band { top: 0, rows: 32, stride: 32, r, g, b, a }, &texture, t, 255.0);
+        triangle(&mut Band { top: 0, rows: 32, stride: 32, r, g, b, a }, &texture, Ink::Colour, t, 255.0);
         let mut parts = vec![vec![0u8; 32 * 32]; 4];
         for top in [0, 12] {
             let rows = if top == 0 { 12 } else { 20 };
@@ -221,19 +263,39 @@ mod tests {
                 b: &mut b[span.clone()],
                 a: &mut a[span],
             };
-            triangle(&mut band, &texture, t, 255.0);
+            triangle(&mut band, &texture, Ink::Colour, t, 255.0);
         }
         assert_eq!(whole, parts);
     }
 
     #[test]
-    fn relighting_is_identity_at_one_and_never_clips() {
-        let one = |texel: f32, gain: f32| relight(f32x8::splat(texel), f32x8::splat(gain)).to_array()[3];
-        for texel in 0..=255 {
-            let texel = texel as f32;
-            assert_eq!(one(texel, 1.0), texel);
-            assert!(one(texel, 4.0) <= 256.0 && one(texel, 0.0) == 0.0);
+    fn contrast_and_base_make_the_colour() {
+        let lit = |contrast: f32, base: [f32; 3]| {
+            let corner = [(0.0, 0.0), (32.0, 0.0), (0.0, 32.0)].map(|(x, y)| Vertex {
+                contrast,
+                base,
+                ..vertex(x, y)
+            });
+            let mut planes = vec![vec![0u8; 32 * 32]; 4];
+            let [r, g, b, a] = &mut planes[..] else { unreachable!() };
+            let mut band = Band { top: 0, rows: 32, stride: 32, r, g, b, a };
+            triangle(&mut band, &texture(), Ink::Colour, corner.each_ref(), 255.0);
+            [planes[0][99], planes[1][99], planes[2][99]]
+        };
+        assert_eq!(lit(1.0, [0.0; 3]), [128, 64, 32]);
+        assert_eq!(lit(0.5, [10.0, 20.0, -30.0]), [74, 52, 0]);
+        assert_eq!(lit(3.0, [0.0; 3]), [255, 192, 96]);
+    }
+
+    proptest! {
+        /// Detail taken from a base and put back on it gives the colour again.
+        #[test]
+        fn detail_comes_back(colour in prop::array::uniform3(0.0f32..255.0), base in prop::array::uniform3(10.0f32..255.0)) {
+            let d = detail(colour, base).map(|v| f32x8::splat((v + ZERO) * 256.0));
+            let back = add_detail(d, f32x8::splat(1.0 / 256.0), base.map(f32x8::splat));
+            for k in 0..3 {
+                prop_assert!((back[k].to_array()[0] - colour[k]).abs() < 0.05, "{colour:?} {base:?} {k}");
+            }
         }
-        assert!((one(100.0, 1.2) - 120.0).abs() < 1.0);
     }
 }
