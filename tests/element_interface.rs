@@ -26,6 +26,8 @@ const PROPERTIES: &str = "
     threads             guint       0         0..256      R
     max-in-flight       guint       0         0..16       R
     quality             enum        balanced  performance,balanced,quality C
+    auto-quality        gboolean    TRUE      -           C
+    target-fps          guint       0         0..240      C
     select              enum        largest   largest,all,left-most,right-most,top,bottom,centre C
     max-faces           guint       8         1..64       C
     detection-threshold gdouble     0.5       0..1        C

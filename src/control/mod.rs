@@ -1,9 +1,15 @@
 //! What the machine is, how it does, and what follows.
 
+pub mod governor;
+pub mod monitor;
+pub mod platform;
 pub mod stats;
 
-/// Cores to work on: the physical ones, at least one.
+/// Physical cores to work on: the fast ones, at least one.
 pub fn performance_cores() -> usize {
-    let logical = std::thread::available_parallelism().map_or(1, usize::from);
-    sysinfo::System::physical_core_count().map_or(logical, |n| n.min(logical)).max(1)
+    static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *CORES.get_or_init(|| {
+        let logical = std::thread::available_parallelism().map_or(1, usize::from);
+        platform::platform().machine().performance_cores.clamp(1, logical)
+    })
 }

@@ -18,6 +18,7 @@ pub struct Processed {
     pub elapsed: Duration,
     pub times: StageTimes,
     pub faces: u32,
+    pub queue: u32,
     pub swapped: bool,
     pub held: bool,
     /// What the swap network ran on, and the images of a run at most.
@@ -48,6 +49,8 @@ pub struct Snapshot {
     pub network: Option<(Provider, usize)>,
     pub cache_hits: u64,
     pub cache_misses: u64,
+    /// Frames in flight when the last one left.
+    pub queue_depth: u32,
 }
 
 /// Statistics of one stream.
@@ -95,6 +98,7 @@ impl Stats {
         if frame.swapped {
             self.totals.network = frame.network;
         }
+        self.totals.queue_depth = frame.queue;
         self.totals.frames_swapped += u64::from(frame.swapped);
         self.totals.frames_held += u64::from(frame.held);
         self.current.add(frame);

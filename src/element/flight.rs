@@ -10,6 +10,7 @@ use std::{
 
 use super::pending::Pending;
 use crate::{
+    control::platform::prefer_fast_cores,
     engine::Engine,
     sync::{lock, wait},
 };
@@ -68,6 +69,11 @@ impl Flight {
     /// Frames at once.
     pub fn depth(&self) -> usize {
         self.depth
+    }
+
+    /// Frames in flight at this moment.
+    pub fn len(&self) -> usize {
+        lock(&self.state).count
     }
 
     /// Memory for a frame to submit.
@@ -187,7 +193,10 @@ impl Crew {
 
     fn start(&mut self, name: &str, work: impl FnOnce(&Flight) + Send + 'static) -> io::Result<()> {
         let flight = self.flight.clone();
-        self.threads.push(thread::Builder::new().name(name.into()).spawn(move || work(&flight))?);
+        self.threads.push(thread::Builder::new().name(name.into()).spawn(move || {
+            prefer_fast_cores();
+            work(&flight);
+        })?);
         Ok(())
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! Since: 0.1.0
 
-// Locks: settings, loader, flight, stream, stats. None is held while another is taken, while waiting,
+// Locks: settings, loader, flight, stream, stats, control, monitor. None is held while another is taken, while waiting,
 // while pushing or while posting; the streaming thread takes the stream out of its lock to use it.
 
 use std::{
@@ -38,17 +38,19 @@ use gst_video::subclass::prelude::*;
 use super::{
     flight::Flight,
     frame::{FORMATS, Layout},
+    govern::Control,
     job::{self, Load, Loaded},
     loader::Loader,
     log::{self, CAT},
     mark,
     mark::StreamTags,
-    messages,
     settings::{self, Settings},
     stream::Stream,
 };
-use crate::control::stats::Stats;
-use crate::sync::lock;
+use crate::{
+    control::{monitor::Monitor, stats::Stats},
+    sync::lock,
+};
 
 /// The element.
 #[derive(Debug, Default)]
@@ -58,6 +60,8 @@ pub struct FaceSwap {
     flight: Mutex<Option<Arc<Flight>>>,
     stream: Mutex<Option<Box<Stream>>>,
     pub(super) stats: Mutex<Stats>,
+    pub(super) control: Mutex<Control>,
+    pub(super) monitor: Mutex<Option<Arc<Monitor>>>,
     /// Nanoseconds that frames are held back.
     latency: AtomicU64,
     /// The swap network failed on a frame.
@@ -74,7 +78,7 @@ impl FaceSwap {
         lock(&self.loader).clone()
     }
 
-    fn flight(&self) -> Option<Arc<Flight>> {
+    pub(super) fn flight(&self) -> Option<Arc<Flight>> {
         lock(&self.flight).clone()
     }
 
@@ -105,6 +109,10 @@ impl FaceSwap {
         if let Some(flight) = self.flight() {
             let _ = self.emit(&flight, 0);
         }
+    }
+
+    pub(super) fn latency(&self) -> gst::ClockTime {
+        gst::ClockTime::from_nseconds(self.latency.load(Ordering::Relaxed))
     }
 
     /// Tells the pipeline of a latency that is not the one it knows.
@@ -176,9 +184,7 @@ impl ObjectImpl for FaceSwap {
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         let name = pspec.name();
         if name == "stats" {
-            let quality = lock(&self.settings).params.quality;
-            let snapshot = lock(&self.stats).snapshot();
-            return messages::stats(&snapshot, quality).to_value();
+            return self.statistics().to_value();
         }
         lock(&self.settings).get(name).unwrap_or_else(|| pspec.default_value().clone())
     }
@@ -253,6 +259,7 @@ impl BaseTransformImpl for FaceSwap {
             loader.require(list);
         }
         *lock(&self.stats) = Stats::default();
+        self.start_control();
         let flight = match settings.max_in_flight {
             0 => None,
             depth => Some(Arc::new(Flight::new(depth as usize))),
@@ -274,6 +281,7 @@ impl BaseTransformImpl for FaceSwap {
         let stream = lock(&self.stream).take();
         let flight = lock(&self.flight).take();
         drop((loader, stream, flight));
+        self.stop_control();
         gst::info!(CAT, imp = self, "Stopped");
         Ok(())
     }
@@ -292,6 +300,10 @@ impl BaseTransformImpl for FaceSwap {
                 self.with_stream(Stream::reset);
                 event
             }
+            gst::EventView::Eos(_) => {
+                self.report_last();
+                event
+            }
             gst::EventView::StreamStart(_) => {
                 self.with_stream(|stream| stream.tags = StreamTags::new(stream.neural));
                 event
@@ -308,6 +320,13 @@ impl BaseTransformImpl for FaceSwap {
         self.parent_sink_event(event)
     }
 
+    fn src_event(&self, event: gst::Event) -> bool {
+        if let gst::EventView::Qos(qos) = event.view() {
+            self.qos(qos);
+        }
+        self.parent_src_event(event)
+    }
+
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
         if direction == gst::PadDirection::Sink && query.is_serialized() {
             self.drain();
@@ -316,7 +335,7 @@ impl BaseTransformImpl for FaceSwap {
             return false;
         }
         if let (gst::PadDirection::Src, gst::QueryViewMut::Latency(query)) = (direction, query.view_mut()) {
-            let own = gst::ClockTime::from_nseconds(self.latency.load(Ordering::Relaxed));
+            let own = self.latency();
             let (live, min, max) = query.result();
             query.set(live, min + own, max.map(|max| max + own));
         }

@@ -4,12 +4,23 @@ use gst::prelude::*;
 
 use super::{FaceSwap, enums, log::CAT, mark};
 use crate::{
-    control::stats::Snapshot,
+    control::{
+        governor::{Change, floor},
+        monitor::Vitals,
+        platform::{Heat, Thermal},
+        stats::Snapshot,
+    },
     engine::{FaceEvent, FaceReport, Quality},
 };
 
 /// The fields of `faceswap-stats`.
-pub(super) fn stats(s: &Snapshot, quality: Quality) -> gst::Structure {
+pub(super) fn stats(
+    s: &Snapshot,
+    vitals: &Vitals,
+    quality: Quality,
+    level: usize,
+    latency: gst::ClockTime,
+) -> gst::Structure {
     gst::Structure::builder("faceswap-stats")
         .field("fps", s.fps)
         .field("frame-time-mean-ms", s.frame_time_mean_ms)
@@ -31,6 +42,38 @@ pub(super) fn stats(s: &Snapshot, quality: Quality) -> gst::Structure {
         .field("cache-hits", s.cache_hits)
         .field("cache-misses", s.cache_misses)
         .field("quality", nick(enums::Quality::from(quality)))
+        .field("level", level as u32)
+        .field("queue-depth", s.queue_depth)
+        .field("latency-ms", latency.nseconds() as f64 / 1e6)
+        .field("rss-mib", vitals.rss_mib)
+        .field("cpu-percent", vitals.cpu_percent)
+        .field("thermal", vitals.thermal.heat.name())
+        .build()
+}
+
+/// A `faceswap-quality`, for a step of the governor.
+pub(super) fn quality(change: &Change, quality: Quality) -> gst::Structure {
+    let quality = nick(enums::Quality::from(quality));
+    let name = |level: usize| if level == 0 { quality.clone() } else { format!("{quality}-{level}") };
+    gst::Structure::builder("faceswap-quality")
+        .field("from", name(change.from))
+        .field("to", name(change.to))
+        .field("reason", change.reason.name())
+        .build()
+}
+
+/// A `faceswap-thermal`, for a machine that became hotter or cooler.
+pub(super) fn thermal(thermal: &Thermal, previous: Heat, auto_quality: bool) -> gst::Structure {
+    let action = match floor(thermal.heat) {
+        _ if !auto_quality => "none".into(),
+        0 => "none".into(),
+        level => format!("level {level} or lower"),
+    };
+    gst::Structure::builder("faceswap-thermal")
+        .field("state", thermal.heat.name())
+        .field("previous", previous.name())
+        .field_if_some("temperature-c", thermal.celsius.map(f64::from))
+        .field("action", action)
         .build()
 }
 

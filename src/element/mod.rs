@@ -3,6 +3,7 @@
 mod enums;
 mod flight;
 mod frame;
+mod govern;
 mod imp;
 mod job;
 mod loader;

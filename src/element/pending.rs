@@ -20,6 +20,8 @@ pub(super) struct Ticket {
     pub begun: Instant,
     pub mark: Mark,
     pub meta: bool,
+    /// Time that a frame has where the governor may act on this one.
+    pub governed: Option<Duration>,
     pub origin: Arc<Origin>,
     /// Width and height in pixels.
     pub size: (u32, u32),
@@ -46,6 +48,8 @@ pub(super) struct Pending {
     pub result: Result<(), SwapError>,
     /// When the last stage ended.
     pub ended: Option<Instant>,
+    /// Time of the longest stage, which bounds the rate.
+    pub busy: Duration,
     plan: Plan,
 }
 
@@ -57,6 +61,7 @@ impl Default for Pending {
             report: Report::default(),
             result: Ok(()),
             ended: None,
+            busy: Duration::ZERO,
             plan: Plan::default(),
         }
     }
@@ -66,12 +71,13 @@ impl Pending {
     /// Forgets the frame; the memory stays.
     pub fn clear(&mut self) {
         (self.task, self.buffer, self.ended, self.result) = (None, None, None, Ok(()));
+        self.busy = Duration::ZERO;
     }
 
     /// The first stage.
     pub fn analyse(&mut self, analyser: &mut Analyser) {
         let (Some(task), Some(buffer), Ok(())) = (&self.task, &mut self.buffer, &self.result) else { return };
-        let plan = &mut self.plan;
+        let (plan, begun) = (&mut self.plan, Instant::now());
         self.result = guarded(|| {
             #[cfg(test)]
             super::tests::inject_panic();
@@ -81,10 +87,12 @@ impl Pending {
             let Task { layout, params, time, .. } = task;
             Ok(layout.view(buffer.make_mut(), |frame| analyser.analyse(frame, params, *time, plan))??)
         });
+        self.busy = begun.elapsed();
     }
 
     /// The second stage.
     pub fn paint(&mut self, painter: &mut Painter) {
+        let begun = Instant::now();
         if let (Some(task), Some(buffer), Ok(())) = (&self.task, &mut self.buffer, &self.result) {
             let (plan, report) = (&self.plan, &mut self.report);
             self.result = guarded(|| {
@@ -93,6 +101,7 @@ impl Pending {
                     .view(buffer.make_mut(), |frame| painter.paint(frame, plan, source, params, report))??)
             });
         }
+        self.busy = self.busy.max(begun.elapsed());
         self.ended = Some(Instant::now());
     }
 }

@@ -17,7 +17,6 @@ use super::{
     log::CAT,
     mark, messages,
     pending::{Pending, Ticket},
-    settings,
     stream::{Stream, SwapError},
 };
 use crate::{
@@ -26,6 +25,17 @@ use crate::{
     models::ModelError,
     sync::lock,
 };
+
+/// What a frame cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spent {
+    /// From its arrival until it was finished.
+    pub elapsed: Duration,
+    /// In the stage that bounds the rate.
+    pub busy: Duration,
+    /// Frames still in flight.
+    pub queue: usize,
+}
 
 impl FaceSwap {
     /// Before each frame: takes what the worker has ready, waits for the first source, and decides
@@ -79,25 +89,30 @@ impl FaceSwap {
 
     /// What holds for a frame that is to be swapped, and its position in the stream.
     fn arrival(&self, stream: &mut Stream, buffer: &gst::BufferRef) -> (Ticket, Params, Duration) {
-        let (mut params, mark, meta) = {
+        let (mut params, mark, meta, auto_quality, target_fps) = {
             let s = lock(&self.settings);
-            (s.params, s.mark, s.meta)
+            (s.params, s.mark, s.meta, s.auto_quality, s.target_fps)
         };
         params.label = mark == Mark::Visible;
         params.deterministic = self.is_deterministic(stream);
         let position = self.running_time(buffer);
+        let governed = (auto_quality && !params.deterministic)
+            .then(|| stream.period(target_fps, params.quality.target_fps()));
+        params.effort = self.effort(governed.is_some(), position);
         let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
         let time = stream.advance(position, discont);
         let begun = stream.begun.take().unwrap_or_else(Instant::now);
         let size = stream.layout.as_ref().map_or((0, 0), |l| (l.info.width(), l.info.height()));
-        (Ticket { position, begun, mark, meta, origin: stream.origin.clone(), size }, params, time)
+        let origin = stream.origin.clone();
+        (Ticket { position, begun, mark, meta, governed, origin, size }, params, time)
     }
 
     /// Swaps a frame now.
     pub(super) fn swap(&self, stream: &mut Stream, buffer: &mut gst::BufferRef) -> Result<(), SwapError> {
         let (ticket, params, time) = self.arrival(stream, buffer);
         let report = stream.swap(buffer, &params, time)?;
-        let marked = self.depart(buffer, report, &ticket, ticket.begun.elapsed());
+        let elapsed = ticket.begun.elapsed();
+        let marked = self.depart(buffer, report, &ticket, Spent { elapsed, busy: elapsed, queue: 0 });
         if marked && let Some(event) = stream.tags.first_mark() {
             self.obj().src_pad().push_event(event);
         }
@@ -134,7 +149,7 @@ impl FaceSwap {
                 Next::Idle => return result,
                 Next::Interrupted => return result.and(Err(gst::FlowError::Flushing)),
                 Next::Done(mut pending) => {
-                    let finished = self.finish(&mut pending);
+                    let finished = self.finish(&mut pending, flight);
                     flight.recycle(pending);
                     let pushed = match finished {
                         Ok(Some(buffer)) => self.obj().src_pad().push(buffer),
@@ -151,14 +166,15 @@ impl FaceSwap {
     }
 
     /// What is left to do on a frame that the workers have finished.
-    fn finish(&self, pending: &mut Pending) -> Result<Option<gst::Buffer>, SwapError> {
+    fn finish(&self, pending: &mut Pending, flight: &Flight) -> Result<Option<gst::Buffer>, SwapError> {
         std::mem::replace(&mut pending.result, Ok(()))?;
         let (Some(task), Some(mut buffer)) = (pending.task.take(), pending.buffer.take()) else {
             return Ok(None);
         };
         let ended = pending.ended.unwrap_or_else(Instant::now);
         let elapsed = ended.saturating_duration_since(task.ticket.begun);
-        let marked = self.depart(buffer.make_mut(), &pending.report, &task.ticket, elapsed);
+        let spent = Spent { elapsed, busy: pending.busy, queue: flight.len() };
+        let marked = self.depart(buffer.make_mut(), &pending.report, &task.ticket, spent);
         let event = if marked { self.with_stream(|s| s.tags.first_mark()).flatten() } else { None };
         if let Some(event) = event {
             self.obj().src_pad().push_event(event);
@@ -167,13 +183,7 @@ impl FaceSwap {
     }
 
     /// Marks a swapped frame, counts it and tells of its faces; whether it was marked.
-    fn depart(
-        &self,
-        buffer: &mut gst::BufferRef,
-        report: &Report,
-        ticket: &Ticket,
-        elapsed: Duration,
-    ) -> bool {
+    fn depart(&self, buffer: &mut gst::BufferRef, report: &Report, ticket: &Ticket, spent: Spent) -> bool {
         let marked = report.altered && ticket.mark != Mark::None;
         if marked && let Err(e) = mark::mark(buffer, report, &ticket.origin) {
             gst::warning!(CAT, imp = self, "Marking the frame: {e}");
@@ -184,7 +194,8 @@ impl FaceSwap {
         if let Some(error) = &report.fault {
             self.network_failed(error);
         }
-        self.count(report, elapsed);
+        self.count(report, &spent);
+        self.govern(ticket, &spent);
         for face in &report.faces {
             if let Some(event) = face.event {
                 messages::post(&self.obj(), messages::face(face, event), ticket.position);
@@ -206,9 +217,10 @@ impl FaceSwap {
         }
     }
 
-    fn count(&self, report: &Report, elapsed: Duration) {
+    fn count(&self, report: &Report, spent: &Spent) {
         let frame = Processed {
-            elapsed,
+            elapsed: spent.elapsed,
+            queue: spent.queue as u32,
             times: report.times,
             faces: report.faces.iter().filter(|face| !face.landmarks.is_empty()).count() as u32,
             swapped: report.swapped > 0,
@@ -216,23 +228,6 @@ impl FaceSwap {
             network: report.network.as_ref().map(|facts| (facts.provider, facts.batch)),
         };
         lock(&self.stats).processed(&frame, Instant::now());
-    }
-
-    /// Posts `faceswap-stats` when it is due.
-    pub(super) fn report(&self, position: Option<gst::ClockTime>) {
-        let (interval, quality) = {
-            let s = lock(&self.settings);
-            (s.stats_interval, s.params.quality)
-        };
-        let period = if interval == 0 { settings::DEFAULT_STATS_INTERVAL } else { interval };
-        let snapshot = {
-            let mut stats = lock(&self.stats);
-            let due = stats.roll(Instant::now(), Duration::from_millis(period.into()));
-            (due && interval > 0).then(|| stats.snapshot())
-        };
-        if let Some(snapshot) = snapshot {
-            messages::post(&self.obj(), messages::stats(&snapshot, quality), position);
-        }
     }
 
     pub(super) fn running_time(&self, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {

@@ -35,6 +35,9 @@ pub(super) struct Settings {
     pub threads: u32,
     /// Frames, 0 = synchronous.
     pub max_in_flight: u32,
+    pub auto_quality: bool,
+    /// Frames a second, 0 = the stream's.
+    pub target_fps: u32,
     pub params: Params,
     pub mask_padding: String,
     pub deterministic: Deterministic,
@@ -60,6 +63,8 @@ impl Default for Settings {
             batch_size: 1,
             threads: 0,
             max_in_flight: 0,
+            auto_quality: true,
+            target_fps: 0,
             params: Params::default(),
             mask_padding: DEFAULT_PADDING.into(),
             deterministic: Deterministic::default(),
@@ -125,6 +130,8 @@ impl Settings {
             "threads" => self.threads.to_value(),
             "max-in-flight" => self.max_in_flight.to_value(),
             "quality" => Quality::from(p.quality).to_value(),
+            "auto-quality" => self.auto_quality.to_value(),
+            "target-fps" => self.target_fps.to_value(),
             "select" => Select::from(p.select).to_value(),
             "max-faces" => (p.max_faces as u32).to_value(),
             "detection-threshold" => decimal(p.detection_threshold).to_value(),
@@ -166,6 +173,8 @@ impl Settings {
             "threads" => self.threads = read(name, value)?,
             "max-in-flight" => self.max_in_flight = read(name, value)?,
             "quality" => p.quality = read::<Quality>(name, value)?.into(),
+            "auto-quality" => self.auto_quality = read(name, value)?,
+            "target-fps" => self.target_fps = read(name, value)?,
             "select" => p.select = read::<Select>(name, value)?.into(),
             "max-faces" => p.max_faces = read::<u32>(name, value)? as usize,
             "detection-threshold" => p.detection_threshold = read::<f64>(name, value)? as f32,
@@ -291,7 +300,22 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecEnum::builder_with_default("quality", Quality::from(p.quality))
             .nick("Quality")
-            .blurb("Resolution that faces are searched at; the swapped face always has the frame's own resolution")
+            .blurb("Resolution that faces are searched at, and the frame rate to hold where the stream has none; the swapped face always has the frame's own resolution")
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("auto-quality")
+            .nick("Automatic quality")
+            .blurb("Do less than quality asks for where the frame rate cannot be held otherwise; has no effect while deterministic")
+            .default_value(d.auto_quality)
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("target-fps")
+            .nick("Target frame rate")
+            .blurb("Frames a second that auto-quality holds; 0 is the stream's rate, or quality's where it has none")
+            .maximum(240)
+            .default_value(d.target_fps)
             .controllable()
             .mutable_playing()
             .build(),

@@ -145,6 +145,12 @@ impl Stream {
         self.layout.as_deref().and_then(Layout::frame_duration).unwrap_or(DEFAULT_FRAME)
     }
 
+    /// Time that a frame has: by the user's frame rate, else the stream's, else `usual`.
+    pub fn period(&self, target_fps: u32, usual: u32) -> Duration {
+        let own = self.layout.as_deref().and_then(Layout::frame_duration).filter(|_| target_fps == 0);
+        own.unwrap_or_else(|| Duration::from_secs(1) / if target_fps == 0 { usual } else { target_fps })
+    }
+
     /// A writable copy of a frame that others hold as well.
     pub fn copy(&mut self, buffer: &gst::BufferRef) -> Result<gst::Buffer, SwapError> {
         let layout = self.layout.as_ref().ok_or(SwapError::NoLayout)?;

@@ -12,7 +12,7 @@ use super::{
     pool::Pool,
     process::{MAX_TRACKS, each},
     swap::cover::Cover,
-    track::{SceneCut, Selector, State, Track, Tracker},
+    track::{COVER, SceneCut, Selector, State, Track, Tracker},
 };
 
 /// Landmark runs on a new face, each in the crop that the one before asks for: so that the first
@@ -88,8 +88,9 @@ impl Analyser {
         let max = params.max_faces.clamp(1, MAX_TRACKS);
         self.selector.choose(&mut self.tracker.tracks, params.select, max, time);
         let size = (frame.width(), frame.height());
+        let relight = self.number.is_multiple_of(params.effort.swap_interval.max(1).into());
         for track in &mut self.tracker.tracks {
-            describe(track, size, params, plan);
+            describe(track, size, params, relight, plan);
         }
         self.number += 1;
         Ok(())
@@ -107,6 +108,12 @@ impl Analyser {
         self.detected_at = 0;
     }
 
+    /// Whether the landmark network looks at this frame.
+    fn is_looked_at(&self, params: &Params) -> bool {
+        let due = self.number.is_multiple_of(params.effort.landmark_interval.max(1).into());
+        due && !params.effort.late
+    }
+
     /// Brings the tracks to this frame: landmarks, losses, newcomers.
     fn follow(&mut self, frame: &Frame<'_>, params: &Params, plan: &mut Plan) -> Result<(), EngineError> {
         let time = plan.time;
@@ -121,13 +128,13 @@ impl Analyser {
                     self.tracker.lose(index, time);
                 }
             }
-        } else {
+        } else if self.is_looked_at(params) {
             self.track(frame, params, time)?;
             self.tracker.part(time, &self.boxes);
         }
         plan.times.landmarks += started.elapsed();
 
-        let long_side = params.quality.detector_long_side();
+        let long_side = params.long_side();
         let searching = !self.tracker.any_live() || self.tracker.any_lost();
         let started = Instant::now();
         let found = if searching {
@@ -135,9 +142,9 @@ impl Analyser {
             self.detected_at = self.number;
             true
         } else {
-            let lag = params.deterministic.then(|| LAG.min(u64::from(params.detection_interval)));
+            let lag = params.deterministic.then(|| LAG.min(params.search_interval()));
             let found = self.finder.result(self.number, lag, &mut self.detections)?;
-            if self.number >= self.detected_at + u64::from(params.detection_interval) {
+            if self.number >= self.detected_at + params.search_interval() {
                 self.finder.start(frame, self.number, long_side, params.detection_threshold);
                 self.detected_at = self.number;
             }
@@ -232,26 +239,30 @@ impl Analyser {
 }
 
 /// Adds what is to be drawn on one track's face.
-fn describe(track: &mut Track, frame: (usize, usize), params: &Params, plan: &mut Plan) {
+fn describe(track: &mut Track, frame: (usize, usize), params: &Params, relight: bool, plan: &mut Plan) {
     let time = plan.time;
-    let show = show(track, params, time);
+    let show = show(track, params, relight, time);
+    // Nothing where the face was seen on this frame.
+    let (dx, dy) = track.drift(time);
     let face = plan.add();
     (face.track, face.rect, face.presence) = (track.id, track.rect, track.presence);
     (face.live, face.selected, face.show) = (track.is_live(), track.selected, show);
-    face.raw.clone_from(&track.raw);
-    face.mesh.clone_from(&track.mesh);
+    if face.live {
+        (face.rect.x, face.rect.y) = (face.rect.x + dx, face.rect.y + dy);
+    }
+    for (to, from) in face.mesh.iter_mut().zip(track.mesh.iter()) {
+        *to = [from[0] + dx, from[1] + dy, from[2]];
+    }
+    for (to, from) in face.raw.iter_mut().zip(track.raw.iter()) {
+        *to = [from[0] + dx, from[1] + dy, from[2]];
+    }
     match show {
-        Show::Bare => {}
+        Show::Bare | Show::Held => {}
         Show::Swap { .. } => {
             track.swapped = true;
             face.fresh = std::mem::take(&mut track.unlit);
         }
-        Show::Held => {
-            let (dx, dy) = track.drift(time);
-            for p in face.mesh.iter_mut() {
-                (p[0], p[1]) = (p[0] + dx, p[1] + dy);
-            }
-        }
+        Show::Cover(_) if face.live => face.cover = track.rect.scaled(COVER),
         Show::Cover(_) => {
             face.cover = track.cover;
             if track.cover.width < 2.0 * frame.0 as f32 || track.cover.height < 2.0 * frame.1 as f32 {
@@ -259,23 +270,24 @@ fn describe(track: &mut Track, frame: (usize, usize), params: &Params, plan: &mu
             }
         }
     }
-    if matches!(show, Show::Held | Show::Cover(_)) {
+    if !face.live && matches!(show, Show::Held | Show::Cover(_)) {
         track.event = track.event.or(Some(FaceEvent::Held));
     }
     face.event = track.event.take();
 }
 
-fn show(track: &Track, params: &Params, time: Duration) -> Show {
+fn show(track: &Track, params: &Params, relight: bool, time: Duration) -> Show {
     if !(track.selected && params.opacity > 0.0) {
         return Show::Bare;
     }
     match (track.state, params.on_lost) {
-        (State::Live, _) => Show::Swap { relight: true },
+        (State::Live, _) if !params.effort.late || track.unlit => Show::Swap { relight },
+        (State::Live, OnLost::Hold) => Show::Held,
         (State::Lost { .. }, _) if !track.swapped => Show::Bare,
-        (State::Lost { .. }, OnLost::Pass) => Show::Bare,
+        (_, OnLost::Pass) => Show::Bare,
         (State::Lost { since, .. }, OnLost::Hold) if time.saturating_sub(since) <= HOLD => Show::Held,
-        (State::Lost { .. }, OnLost::Black) => Show::Cover(Cover::Black),
-        (State::Lost { .. }, _) => Show::Cover(Cover::Blur),
+        (_, OnLost::Black) => Show::Cover(Cover::Black),
+        (_, OnLost::Blur | OnLost::Hold) => Show::Cover(Cover::Blur),
     }
 }
 

@@ -27,7 +27,7 @@ pub use frame::{Colorimetry, Frame, Matrix, PixelFormat, Range};
 pub use identity::{Source, SourceLoader, SourceWarning, expand, split_list};
 pub use label::TEXT as LABEL_TEXT;
 pub use painter::{NetworkPort, Painter};
-pub use params::{ColourMatch, Masks, OnLost, Owner, Params, Quality, Select};
+pub use params::{ColourMatch, Effort, Masks, OnLost, Owner, Params, Quality, Select};
 pub use plan::Plan;
 pub use process::Engine;
 pub use report::{FaceEvent, FaceReport, Report, StageTimes};

@@ -43,7 +43,7 @@ pub enum ColourMatch {
     Light,
 }
 
-/// Detector resolution preset.
+/// Preset of detector resolution and frame rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Quality {
     Performance,
@@ -53,6 +53,15 @@ pub enum Quality {
 }
 
 impl Quality {
+    /// Frames a second to hold where neither the stream nor the user says.
+    pub const fn target_fps(self) -> u32 {
+        match self {
+            Quality::Performance => 60,
+            Quality::Balanced => 30,
+            Quality::Quality => 24,
+        }
+    }
+
     /// Long side of the detector's input in pixels.
     pub const fn detector_long_side(self) -> usize {
         match self {
@@ -95,10 +104,44 @@ impl Default for Masks {
     }
 }
 
+/// How much work a frame may be. The default is all that the other settings ask for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Effort {
+    /// Frames between two swaps made afresh; on those between, the last is carried along the current
+    /// landmarks. For the mesh engine: how often the light is measured. At least 1.
+    pub swap_interval: u32,
+    /// Share of the detector's long side, 0.25–1.
+    pub resolution: f32,
+    /// Factor on [`Params::detection_interval`], at least 1.
+    pub detection_interval: u32,
+    /// Frames between two runs of the landmark network; on those between, mesh and mask go on with
+    /// the face's speed. At least 1.
+    pub landmark_interval: u32,
+    /// The frame is too late for any swap: its faces are treated as [`Params::on_lost`] says.
+    pub late: bool,
+}
+
+impl Effort {
+    pub const FULL: Effort = Effort {
+        swap_interval: 1,
+        resolution: 1.0,
+        detection_interval: 1,
+        landmark_interval: 1,
+        late: false,
+    };
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Effort::FULL
+    }
+}
+
 /// Settings that may change between two frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Params {
     pub quality: Quality,
+    pub effort: Effort,
     pub select: Select,
     /// 1–64.
     pub max_faces: usize,
@@ -129,10 +172,24 @@ pub struct Params {
     pub deterministic: bool,
 }
 
+impl Params {
+    /// Long side of the detector's input in pixels, a multiple of 32.
+    pub(crate) fn long_side(&self) -> usize {
+        let side = self.quality.detector_long_side() as f32 * self.effort.resolution.clamp(0.25, 1.0);
+        (side / 32.0).round() as usize * 32
+    }
+
+    /// Frames between two searches for newcomers.
+    pub(crate) fn search_interval(&self) -> u64 {
+        u64::from(self.detection_interval) * u64::from(self.effort.detection_interval.max(1))
+    }
+}
+
 impl Default for Params {
     fn default() -> Self {
         Params {
             quality: Quality::default(),
+            effort: Effort::FULL,
             select: Select::default(),
             max_faces: 8,
             detection_threshold: 0.5,

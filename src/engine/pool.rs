@@ -13,7 +13,10 @@ use std::{
     thread::JoinHandle,
 };
 
-use crate::sync::{lock, wait};
+use crate::{
+    control::platform::prefer_fast_cores,
+    sync::{lock, wait},
+};
 
 type Job<'a> = dyn Fn(usize) + Sync + 'a;
 
@@ -163,6 +166,7 @@ fn share_out(shared: &Shared, helpers: usize, count: usize, job: &Job<'_>) -> Op
 }
 
 fn worker(shared: &Shared) {
+    prefer_fast_cores();
     let mut seen = 0;
     let mut state = lock(&shared.state);
     loop {

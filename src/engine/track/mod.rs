@@ -7,4 +7,4 @@ mod tracker;
 
 pub(crate) use cut::SceneCut;
 pub(crate) use select::Selector;
-pub(crate) use tracker::{State, Track, Tracker};
+pub(crate) use tracker::{COVER, State, Track, Tracker};

@@ -20,6 +20,9 @@ const SAME: f32 = 0.45;
 const REACH: f32 = 1.2;
 const RESIZE: f32 = 1.8;
 
+/// A cover's sides over the face's.
+pub(crate) const COVER: f32 = 1.15;
+
 /// Whether a track's face is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum State {
@@ -120,7 +123,7 @@ impl Track {
 
     fn lose(&mut self, now: Duration) {
         self.state = State::Lost { since: now, searches: 0 };
-        self.cover = self.rect.scaled(1.15);
+        self.cover = self.rect.scaled(COVER);
         self.event = Some(FaceEvent::Lost);
     }
 }
