@@ -79,7 +79,7 @@ fn the_machine_is_told_of() {
         index += 1;
         let messages = rig.messages();
         let stats = messages.iter().filter_map(|m| m.structure()).filter(|s| s.name() == "faceswap-stats");
-        last = stats.last().map(|s| s.to_owned()).or(last.take());
+        last = stats.map(|s| s.to_owned()).next_back().or(last.take());
         last.as_ref().is_some_and(|s| s.get::<f64>("rss-mib").unwrap() > 10.0)
     });
     let stats = last.unwrap();
