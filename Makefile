@@ -19,7 +19,7 @@ OWN := $(DATA)/gst-faceswap
 APT := pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools \
 	$(addprefix gstreamer1.0-,plugins-base plugins-good plugins-bad plugins-ugly libav)
 
-.PHONY: help demo deps models build test fmt clippy macos docs bench install uninstall clean
+.PHONY: help demo deps models build test fmt clippy macos docs bench soak install uninstall clean
 .NOTPARALLEL:
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo 'make models     bring the default models'
 	@echo 'make test       everything that must hold before a change lands'
 	@echo 'make bench      measure speed and allocations'
+	@echo 'make soak       ten minutes live: nothing lost, latency as told, memory flat'
 	@echo 'make install    plugin and models into your home, where GStreamer finds them by itself'
 	@echo 'make uninstall  remove what install put there'
 	@echo 'make deps       install the system packages that are missing (the others do it too)'
@@ -86,6 +87,11 @@ macos: deps
 
 docs: deps
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
+
+# Ten minutes of a live 1080p60 stream, with something else on all cores in between.
+soak: deps models
+	cargo run --release --example soak -- --seconds 600 $(if $(VIDEO),--video '$(VIDEO)')
+	cargo run --release --example soak -- --seconds 60 --hog $(if $(VIDEO),--video '$(VIDEO)')
 
 bench: deps models
 	cargo bench --bench '*'

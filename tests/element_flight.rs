@@ -175,6 +175,31 @@ fn settle(rig: &mut Rig) {
 }
 
 #[test]
+fn upstream_is_asked_for_the_buffers_held_as_well() {
+    let info = info(VideoFormat::I420, 320, 240);
+    for depth in [0u32, 5] {
+        let mut rig = swapping(&info, depth, |_| {});
+        let size = info.size() as u32;
+        let mask = gst::PadProbeType::QUERY_DOWNSTREAM | gst::PadProbeType::PUSH;
+        rig.element.static_pad("src").unwrap().add_probe(mask, move |_, probe| {
+            match probe.query_mut().map(|query| query.view_mut()) {
+                Some(gst::QueryViewMut::Allocation(query)) => {
+                    query.add_allocation_pool(None::<&gst::BufferPool>, size, 2, 0);
+                    query.add_allocation_pool(None::<&gst::BufferPool>, size, 2, 4);
+                    gst::PadProbeReturn::Handled
+                }
+                _ => gst::PadProbeReturn::Ok,
+            }
+        });
+        settle(&mut rig);
+        let mut query = gst::query::Allocation::new(Some(&info.to_caps().unwrap()), true);
+        assert!(rig.element.static_pad("sink").unwrap().query(&mut query));
+        let pools: Vec<_> = query.allocation_pools().map(|(_, size, min, max)| (size, min, max)).collect();
+        assert_eq!(pools, [(size, 2 + depth, 0), (size, 2 + depth, 4 + depth)]);
+    }
+}
+
+#[test]
 fn events_do_not_overtake_frames() {
     watched(|| {
         let info = info(VideoFormat::I420, 320, 240);

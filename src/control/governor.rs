@@ -44,6 +44,8 @@ const CALM: Duration = Duration::from_secs(2);
 const LONGEST_CALM: Duration = Duration::from_secs(64);
 /// A step up that lasts no longer than this was a mistake.
 const TRIAL: Duration = Duration::from_secs(4);
+/// Lateness is not heard for so long after the first frame.
+const START: Duration = Duration::from_secs(1);
 /// A report of lateness counts this long.
 const FORGET: Duration = Duration::from_secs(1);
 /// What a level is taken to cost over the next, before that was measured, and how far a frame
@@ -118,6 +120,8 @@ pub struct Governor {
     /// Load before the last step down, until that after it is known.
     before: Option<f32>,
     late: Option<Lateness>,
+    /// Of the first sample.
+    began: Option<Duration>,
     reason: Reason,
 }
 
@@ -147,6 +151,7 @@ impl Default for Governor {
             ratio: [USUAL; LEVELS.len()],
             before: None,
             late: None,
+            began: None,
             reason: Reason::Fps,
         }
     }
@@ -174,6 +179,10 @@ impl Governor {
 
     /// A sink says how late (or, negative, early) a frame was, in nanoseconds.
     pub fn qos(&mut self, now: Duration, jitter: i64) {
+        // While models were loaded frames piled up, which no level could have helped.
+        if self.began.is_none_or(|began| now.saturating_sub(began) < START) {
+            return;
+        }
         let by = Duration::from_nanos(jitter.max(0) as u64);
         let growing = self.late.is_some_and(|last| now.saturating_sub(last.at) < FORGET && by > last.by);
         self.late = (jitter > 0).then_some(Lateness { at: now, by, growing });
@@ -181,6 +190,7 @@ impl Governor {
 
     /// Takes note of a frame; the step that follows from it.
     pub fn observe(&mut self, sample: &Sample) -> Option<Change> {
+        self.began.get_or_insert(sample.now);
         let period = sample.period.as_secs_f32().max(1e-4);
         self.loads.add(sample.busy.as_secs_f32() / period, sample.queue);
         if let Some((floor, reason)) = self.floor().filter(|floor| floor.0 > self.level) {
@@ -470,14 +480,17 @@ mod tests {
 
     #[test]
     fn a_sink_that_is_ever_later_is_heard() {
-        let mut run = run(1.0, |_, _| 10.0);
+        let mut run = run(0.1, |_, _| 10.0);
+        run.governor.qos(Duration::from_secs_f32(0.1), 300_000_000);
+        run.go(1.0, |_, _| 10.0);
+        assert_eq!(run.changes, [], "frames that piled up at the start");
         for i in 0..8 {
-            run.governor.qos(Duration::from_secs_f32(1.0 + 0.25 * i as f32), 40_000_000 * i);
+            run.governor.qos(Duration::from_secs_f32(1.1 + 0.25 * i as f32), 40_000_000 * i);
             run.go(0.25, |_, _| 10.0);
         }
         assert!(run.governor.level() >= 2, "{:?}", run.changes);
         assert!(run.changes.iter().all(|(_, c)| c.reason == Reason::Qos));
-        run.governor.qos(Duration::from_secs_f32(3.0), -5_000_000);
+        run.governor.qos(Duration::from_secs_f32(3.1), -5_000_000);
         run.go(40.0, |_, _| 10.0);
         assert_eq!(run.governor.level(), 0);
     }

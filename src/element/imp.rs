@@ -320,6 +320,22 @@ impl BaseTransformImpl for FaceSwap {
         self.parent_sink_event(event)
     }
 
+    fn propose_allocation(
+        &self,
+        decide_query: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        self.parent_propose_allocation(decide_query, query)?;
+        // Frames in flight are held as well; upstream's pool must not run dry.
+        let held = self.flight().map_or(0, |flight| flight.depth() as u32);
+        let pools: Vec<_> = query.allocation_pools().into_iter().enumerate().collect();
+        for (index, (pool, size, min, max)) in pools.into_iter().filter(|_| held > 0) {
+            let max = if max == 0 { 0 } else { max + held };
+            query.set_nth_allocation_pool(index as u32, pool.as_ref(), size, min + held, max);
+        }
+        Ok(())
+    }
+
     fn src_event(&self, event: gst::Event) -> bool {
         if let gst::EventView::Qos(qos) = event.view() {
             self.qos(qos);

@@ -156,7 +156,7 @@ impl Stream {
         let layout = self.layout.as_ref().ok_or(SwapError::NoLayout)?;
         let pool = match &self.pool {
             Some(pool) => pool,
-            None => self.pool.insert(layout.pool()?),
+            None => self.pool.insert(layout.pool(1 + self.flight.as_ref().map_or(0, |f| f.depth()))?),
         };
         Ok(layout.copy(buffer, pool)?)
     }
