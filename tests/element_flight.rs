@@ -130,7 +130,8 @@ fn every_depth_gives_what_none_gives() {
 #[test]
 fn as_many_frames_as_allowed_are_held_back() {
     watched(|| {
-        let info = info(VideoFormat::I420, 320, 240);
+        // So slow that none is overdue.
+        let info = builder(VideoFormat::I420, 320, 240).fps(gst::Fraction::new(1, 60)).build().unwrap();
         let frames = moving(&info, 8);
         for depth in [1usize, 3] {
             let mut rig = swapping(&info, depth as u32, |_| {});
@@ -141,6 +142,22 @@ fn as_many_frames_as_allowed_are_held_back() {
             rig.harness.push_event(gst::event::Eos::new());
             assert_eq!(rig.harness.buffers_received(), 8);
         }
+    });
+}
+
+#[test]
+fn frames_leave_in_time_where_no_others_come() {
+    watched(|| {
+        let info = info(VideoFormat::I420, 320, 240);
+        let mut rig = swapping(&info, 8, |_| {});
+        for (i, frame) in moving(&info, 9).into_iter().enumerate() {
+            rig.harness.push(frame).unwrap();
+            if i % 3 == 2 {
+                eventually("all have left", || rig.harness.buffers_received() as usize == i + 1);
+            }
+        }
+        let times: Vec<_> = all(&mut rig).iter().map(|b| b.pts().unwrap().mseconds() / 40).collect();
+        assert_eq!(times, (0..9).collect::<Vec<_>>());
     });
 }
 

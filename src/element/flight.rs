@@ -1,11 +1,13 @@
 //! Frames in flight: a bounded queue between the streaming thread and two workers, of which one
-//! analyses a frame while the other paints the one before. What comes in first goes out first.
+//! analyses a frame while the other paints the one before. What comes in first goes out first: when
+//! enough have come behind it, or, where the stream falters, when its time is over.
 
 use std::{
     collections::VecDeque,
     io, mem,
     sync::{Arc, Condvar, Mutex},
     thread,
+    time::{Duration, Instant},
 };
 
 use super::pending::Pending;
@@ -40,8 +42,18 @@ struct State {
     count: usize,
     /// Of the frames that count; those with a worker when a discard came are of an older one.
     generation: u64,
+    /// How long a frame may wait for others.
+    hold: Duration,
     interrupted: bool,
     stop: bool,
+}
+
+impl State {
+    /// When the oldest frame must go, where it is finished.
+    fn due(&self) -> Option<Instant> {
+        let (_, oldest) = self.painted.front()?;
+        Some(oldest.task.as_ref()?.ticket.begun + self.hold)
+    }
 }
 
 /// The queue. Frames enter and leave it on the streaming thread.
@@ -50,6 +62,8 @@ pub(super) struct Flight {
     depth: usize,
     state: Mutex<State>,
     changed: Condvar,
+    /// A frame was painted, or all ends.
+    painted: Condvar,
 }
 
 impl Flight {
@@ -63,12 +77,17 @@ impl Flight {
             spare: Vec::with_capacity(depth + 3),
             ..State::default()
         };
-        Flight { depth, state: Mutex::new(state), changed: Condvar::new() }
+        Flight { depth, state: Mutex::new(state), changed: Condvar::new(), painted: Condvar::new() }
     }
 
     /// Frames at once.
     pub fn depth(&self) -> usize {
         self.depth
+    }
+
+    /// Sets how long a frame may wait for others to come behind it.
+    pub fn set_hold(&self, hold: Duration) {
+        lock(&self.state).hold = hold;
     }
 
     /// Frames in flight at this moment.
@@ -105,6 +124,38 @@ impl Flight {
                 return Next::Done(pending);
             }
             state = wait(&self.changed, state);
+        }
+    }
+
+    /// The oldest frame, where it is finished and has waited for too long.
+    pub fn next_overdue(&self) -> Option<Box<Pending>> {
+        let mut state = lock(&self.state);
+        if state.interrupted || state.due()? > Instant::now() {
+            return None;
+        }
+        let (_, pending) = state.painted.pop_front()?;
+        state.count -= 1;
+        Some(pending)
+    }
+
+    /// Calls `release` whenever a frame is overdue.
+    fn look_out(&self, release: impl Fn()) {
+        let mut state = lock(&self.state);
+        while !state.stop {
+            let wait = match state.due().filter(|_| !state.interrupted) {
+                None => Duration::MAX,
+                Some(due) => due.saturating_duration_since(Instant::now()),
+            };
+            if wait.is_zero() {
+                drop(state);
+                release();
+                state = lock(&self.state);
+                continue;
+            }
+            state = match self.painted.wait_timeout(state, wait) {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
         }
     }
 
@@ -160,6 +211,7 @@ impl Flight {
             if generation == state.generation {
                 to(&mut state).push_back((generation, pending));
                 self.changed.notify_all();
+                self.painted.notify_all();
             } else {
                 drop(state);
                 self.recycle(pending);
@@ -169,7 +221,7 @@ impl Flight {
     }
 }
 
-/// The workers of one flight. Dropped, they end after the stage they are in, and are joined.
+/// The workers of one flight, which has them only once. Dropped, they end after the stage they are in, and are joined.
 #[derive(Debug)]
 pub(super) struct Crew {
     flight: Arc<Flight>,
@@ -177,17 +229,24 @@ pub(super) struct Crew {
 }
 
 impl Crew {
+    /// `release` is called on a thread of its own when a frame is overdue, and until it is gone.
+    ///
     /// # Errors
     /// No thread could be started.
-    pub fn spawn(flight: Arc<Flight>, engine: Engine) -> io::Result<Self> {
+    pub fn spawn(
+        flight: Arc<Flight>,
+        engine: Engine,
+        release: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
         let (mut analyser, mut painter) = engine.split();
-        let mut crew = Crew { flight, threads: Vec::with_capacity(2) };
+        let mut crew = Crew { flight, threads: Vec::with_capacity(3) };
         crew.start("faceswap-analysis", move |flight| {
             flight.work(|s| &mut s.arrived, |s| &mut s.analysed, |p| p.analyse(&mut analyser));
         })?;
         crew.start("faceswap-painter", move |flight| {
             flight.work(|s| &mut s.analysed, |s| &mut s.painted, |p| p.paint(&mut painter));
         })?;
+        crew.start("faceswap-lookout", move |flight| flight.look_out(release))?;
         Ok(crew)
     }
 
@@ -204,9 +263,12 @@ impl Crew {
 impl Drop for Crew {
     fn drop(&mut self) {
         self.flight.change(|state| state.stop = true);
+        self.flight.painted.notify_all();
         for thread in self.threads.drain(..) {
-            let _ = thread.join();
+            // An overdue frame that failed ends the crew from within.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
         }
-        self.flight.change(|state| state.stop = false);
     }
 }

@@ -328,7 +328,7 @@ impl BaseTransformImpl for FaceSwap {
         self.parent_propose_allocation(decide_query, query)?;
         // Frames in flight are held as well; upstream's pool must not run dry.
         let held = self.flight().map_or(0, |flight| flight.depth() as u32);
-        let pools: Vec<_> = query.allocation_pools().into_iter().enumerate().collect();
+        let pools: Vec<_> = query.allocation_pools().enumerate().collect();
         for (index, (pool, size, min, max)) in pools.into_iter().filter(|_| held > 0) {
             let max = if max == 0 { 0 } else { max + held };
             query.set_nth_allocation_pool(index as u32, pool.as_ref(), size, min + held, max);
@@ -454,7 +454,9 @@ impl VideoFilterImpl for FaceSwap {
             stream.frame_duration()
         });
         if let (Some(frame), Some(flight)) = (frame, self.flight()) {
-            self.update_latency(frame * flight.depth() as u32);
+            let hold = frame * flight.depth() as u32;
+            flight.set_hold(hold);
+            self.update_latency(hold);
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ impl FaceSwap {
             (settings.source.is_some(), settings.params.opacity <= 0.0 && !settings.meta)
         };
         match next {
-            loader::Next::Ready(loaded) => match stream.install(loaded) {
+            loader::Next::Ready(loaded) => match stream.install(loaded, self.release()) {
                 Ok(old) => loader.recycle(old),
                 Err(e) => return Err(self.fail(&e)),
             },
@@ -148,19 +148,36 @@ impl FaceSwap {
             match flight.next(keep) {
                 Next::Idle => return result,
                 Next::Interrupted => return result.and(Err(gst::FlowError::Flushing)),
-                Next::Done(mut pending) => {
-                    let finished = self.finish(&mut pending, flight);
-                    flight.recycle(pending);
-                    let pushed = match finished {
-                        Ok(Some(buffer)) => self.obj().src_pad().push(buffer),
-                        Ok(None) => continue,
-                        Err(e) => {
-                            flight.discard();
-                            Err(self.fail(&e))
-                        }
-                    };
-                    result = result.and(pushed.map(|_| ()));
-                }
+                Next::Done(pending) => result = result.and(self.push(flight, pending)),
+            }
+        }
+    }
+
+    /// Pushes overdue frames, when called on any thread but the streaming one.
+    fn release(&self) -> impl Fn() + Send + use<> {
+        let element = self.obj().downgrade();
+        move || {
+            let Some(element) = element.upgrade() else { return };
+            let own = element.imp();
+            let Some(flight) = own.flight() else { return };
+            let _streaming = element.sink_pad().stream_lock();
+            while let Some(pending) = flight.next_overdue() {
+                // Of an error the next frame will learn as well.
+                let _ = own.push(&flight, pending);
+            }
+        }
+    }
+
+    /// Finishes and pushes a frame that has left the flight.
+    fn push(&self, flight: &Flight, mut pending: Box<Pending>) -> Result<(), gst::FlowError> {
+        let finished = self.finish(&mut pending, flight);
+        flight.recycle(pending);
+        match finished {
+            Ok(Some(buffer)) => self.obj().src_pad().push(buffer).map(|_| ()),
+            Ok(None) => Ok(()),
+            Err(e) => {
+                flight.discard();
+                Err(self.fail(&e))
             }
         }
     }

@@ -92,13 +92,20 @@ impl Stream {
 
     /// Takes what the worker prepared; gives back what it replaces.
     ///
+    /// `release` is to push the frames in flight that are overdue.
+    ///
     /// # Errors
     /// No thread could be started for frames in flight.
-    pub fn install(&mut self, loaded: Loaded) -> Result<Loaded, SwapError> {
+    pub fn install(
+        &mut self,
+        loaded: Loaded,
+        release: impl Fn() + Send + 'static,
+    ) -> Result<Loaded, SwapError> {
         if let Some(engine) = loaded.engine {
             self.engine = match &self.flight {
                 Some(flight) => {
-                    Where::Workers(Crew::spawn(flight.clone(), *engine).map_err(SwapError::Thread)?)
+                    let crew = Crew::spawn(flight.clone(), *engine, release);
+                    Where::Workers(crew.map_err(SwapError::Thread)?)
                 }
                 None => Where::Stream(engine),
             };

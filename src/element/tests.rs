@@ -49,7 +49,7 @@ fn frame(index: u64) -> gst::Buffer {
     frame
 }
 
-const CAPS: &str = "video/x-raw,format=I420,width=64,height=48,framerate=25/1";
+const CAPS: &str = "video/x-raw,format=I420,width=64,height=48,framerate=1/1";
 
 #[test]
 fn a_panic_of_a_worker_is_an_error_and_the_element_starts_again() {
