@@ -71,6 +71,21 @@ pub fn pictures(width: u32, height: u32, face: f32, count: u32) -> Vec<RgbImage>
         .collect()
 }
 
+/// A picture with `faces` of the astronaut's faces, each `face` pixels wide, in two rows.
+pub fn crowd(width: u32, height: u32, face: f32, faces: usize) -> RgbImage {
+    if faces <= 1 {
+        return pictures(width, height, face, 1).remove(0);
+    }
+    let columns = faces.div_ceil(2) as u32;
+    let tile = pictures(width / columns, height / 2, face, 1).remove(0);
+    let mut crowd = RgbImage::from_pixel(width, height, image::Rgb([90, 100, 110]));
+    for i in 0..faces as u32 {
+        let (x, y) = (i % columns * tile.width(), i / columns * tile.height());
+        imageops::replace(&mut crowd, &tile, x.into(), y.into());
+    }
+    crowd
+}
+
 /// BT.709 limited-range NV12, planes packed one after the other.
 pub fn nv12(image: &RgbImage) -> Vec<u8> {
     let (w, h) = (image.width() as usize, image.height() as usize);

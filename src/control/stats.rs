@@ -23,6 +23,8 @@ pub struct Processed {
     pub held: bool,
     /// What the swap network ran on, and the images of a run at most.
     pub network: Option<(Provider, usize)>,
+    /// Its runs, a part of the swap.
+    pub network_time: Duration,
 }
 
 /// The numbers at one moment. Times are over the frames since the last but one [`Stats::roll`].
@@ -38,6 +40,8 @@ pub struct Snapshot {
     pub landmarks_ms: f64,
     pub swap_ms: f64,
     pub blend_ms: f64,
+    /// Runs of the swap network, a part of `swap_ms`.
+    pub network_ms: f64,
     /// Faces of the last frame.
     pub faces: u32,
     pub frames_in: u64,
@@ -142,6 +146,7 @@ impl Stats {
             landmarks_ms: mean(|w| w.stages.landmarks),
             swap_ms: mean(|w| w.stages.swap),
             blend_ms: mean(|w| w.stages.blend),
+            network_ms: mean(|w| w.network),
             ..self.totals
         }
     }
@@ -177,6 +182,7 @@ struct Window {
     total: Duration,
     max: Duration,
     stages: StageTimes,
+    network: Duration,
     buckets: [u32; OCTAVES * STEPS],
 }
 
@@ -191,6 +197,7 @@ impl Window {
             swap: Duration::ZERO,
             blend: Duration::ZERO,
         },
+        network: Duration::ZERO,
         buckets: [0; OCTAVES * STEPS],
     };
 
@@ -202,6 +209,7 @@ impl Window {
         self.stages.landmarks += frame.times.landmarks;
         self.stages.swap += frame.times.swap;
         self.stages.blend += frame.times.blend;
+        self.network += frame.network_time;
         self.buckets[bucket(frame.elapsed)] += 1;
     }
 }

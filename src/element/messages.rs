@@ -30,6 +30,7 @@ pub(super) fn stats(
         .field("landmarks-ms", s.landmarks_ms)
         .field("swap-ms", s.swap_ms)
         .field("blend-ms", s.blend_ms)
+        .field("network-ms", s.network_ms)
         .field("faces", s.faces)
         .field("frames-in", s.frames_in)
         .field("frames-out", s.frames_out)

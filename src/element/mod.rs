@@ -19,7 +19,9 @@ mod tests;
 
 use gst::prelude::*;
 
-pub use enums::{ColourMatch, Deterministic, Engine, Mark, OnLost, Owner, Quality, Select};
+pub use enums::{
+    ColourMatch, Deterministic, Engine, ExecutionProvider, Mark, Masks, OnLost, Owner, Quality, Select,
+};
 
 glib::wrapper! {
     pub struct FaceSwap(ObjectSubclass<imp::FaceSwap>)

@@ -243,6 +243,7 @@ impl FaceSwap {
             swapped: report.swapped > 0,
             held: report.held > 0,
             network: report.network.as_ref().map(|facts| (facts.provider, facts.batch)),
+            network_time: report.network_time,
         };
         lock(&self.stats).processed(&frame, Instant::now());
     }

@@ -86,7 +86,7 @@ impl Session {
     /// the path and each input or output that differs.
     pub fn load(model: &Model, threads: usize) -> Result<Session, ModelError> {
         let options = Options { provider: Provider::Cpu, threads, ..Options::default() };
-        Ok(Session::on(Arc::new(Loaded::new(model, &options)?)))
+        Ok(Session::on(Arc::new(Loaded::new(model, &options, false)?)))
     }
 
     pub(super) fn on(loaded: Arc<Loaded>) -> Session {

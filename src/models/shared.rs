@@ -101,10 +101,10 @@ fn shared(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
         _ => {
             let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
             options.check(model)?;
-            Some(probe(&Arc::new(Loaded::new(model, &cpu)?))?)
+            Some(probe(&Arc::new(Loaded::new(model, &cpu, true)?))?)
         }
     };
-    let loaded = Arc::new(Loaded::new(model, options)?);
+    let loaded = Arc::new(Loaded::new(model, options, true)?);
     let given = probe(&loaded)?;
     if let Some(expected) = expected {
         compare(&given, &expected).map_err(|reason| options.error(reason))?;

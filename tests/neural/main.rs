@@ -25,6 +25,8 @@ fn swapping(info: &VideoInfo, folder: &Path, file: &str, set: impl FnOnce(&gst::
         element.set_property("model-file", folder.join(file).to_str());
         element.set_property_from_str("engine", "neural");
         element.set_property_from_str("mark", "metadata");
+        // Frames wait for the network.
+        element.set_property_from_str("deterministic", "true");
         element.set_property("meta", true);
         set(element);
     })
