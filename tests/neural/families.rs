@@ -1,5 +1,7 @@
 //! Every family end to end: through the element, on a photo, against the oracle.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use gst::prelude::*;
 
 use super::*;
@@ -22,7 +24,8 @@ struct Outcome {
 }
 
 fn outcome(family: &Family, boost: usize, area: bool, set: impl FnOnce(&gst::Element)) -> Outcome {
-    let folder = folder(&format!("{}-{boost}-{area}", family.file));
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let folder = folder(&format!("family-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     write_family(family, &folder);
     let photo = Photo::open(&astronaut());
     let info = rgb_info(photo.width as u32, photo.height as u32);

@@ -1,0 +1,247 @@
+//! Files that are wrong, missing or changed: what the user is told, and what goes on.
+
+use std::{fs, path::PathBuf};
+
+use gst::prelude::*;
+
+use super::*;
+use crate::standin::{
+    Family, Source, Swap, broken, converter, families, inswapper_full, recognizer, swap, write, write_family,
+};
+
+fn family(file: &str) -> Family {
+    families().into_iter().find(|family| family.file == file).unwrap()
+}
+
+/// A folder with inswapper_128's stand-in and its recognizer.
+fn inswapper(name: &str) -> PathBuf {
+    let folder = folder(name);
+    write_family(&family("inswapper_128.onnx"), &folder);
+    folder
+}
+
+fn small() -> gst::Buffer {
+    gst::Buffer::from_slice(vec![90u8; 64 * 48 * 3])
+}
+
+/// What is said of a network that cannot be used, by an element that starts.
+fn complaint_of(folder: &Path, file: &str, set: impl FnOnce(&gst::Element)) -> String {
+    let mut rig = swapping(&rgb_info(64, 48), folder, file, set);
+    assert!(rig.harness.push(stamped(&small(), 0)).is_err(), "{file} was used");
+    rig.complaint()
+}
+
+/// What a start fails with.
+fn refusal(set: impl FnOnce(&gst::Element)) -> String {
+    let element = faceswap();
+    element.set_property("model-dir", models().to_str());
+    element.set_property("source", hopper());
+    set(&element);
+    try_start(&element).expect_err("it started")
+}
+
+fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in: {text}");
+    }
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let folder = inswapper("damaged");
+    let file = folder.join("inswapper_128.onnx");
+    let whole = fs::read(&file).unwrap();
+    for bytes in [&b"no model at all"[..], &whole[..whole.len() / 2], &[]] {
+        fs::write(&file, bytes).unwrap();
+        says(
+            &complaint_of(&folder, "inswapper_128.onnx", |_| {}),
+            &["not a usable ONNX model", "inswapper_128.onnx"],
+        );
+    }
+}
+
+#[test]
+fn another_family_s_graph_says_what_differs() {
+    let folder = inswapper("other-family");
+    fs::rename(folder.join("inswapper_128.onnx"), folder.join("hyperswap_1a_256.onnx")).unwrap();
+    let text = complaint_of(&folder, "hyperswap_1a_256.onnx", |_| {});
+    says(&text, &["does not fit its card `hyperswap_256`", "[1, 3, 128, 128]", "[batch, 3, 256, 256]"]);
+}
+
+#[test]
+fn sixteen_bits_for_thirty_two_are_named() {
+    let folder = inswapper("mix-up");
+    let spec = Swap { half: true, ..family("inswapper_128.onnx").swap };
+    write(&swap(&spec), &folder.join("inswapper_128.onnx"));
+    says(
+        &complaint_of(&folder, "inswapper_128.onnx", |_| {}),
+        &["input `target` is float16, the card says float32"],
+    );
+}
+
+#[test]
+fn a_recognizer_of_another_dimension_is_refused() {
+    let folder = inswapper("dimension");
+    let chosen = models().join("mobilefacenet.onnx");
+    let text = complaint_of(&folder, "inswapper_128.onnx", |element| {
+        element.set_property("recognizer-file", chosen.to_str());
+    });
+    says(&text, &["mobilefacenet.onnx", "gives 192 numbers, and inswapper_128 takes 512", "recognizer-file"]);
+    write(&recognizer(256), &folder.join("arcface_w600k_r50.onnx"));
+    let text = complaint_of(&folder, "inswapper_128.onnx", |_| {});
+    says(&text, &["arcface_w600k_r50.onnx", "[1, 256]", "[batch, 512]"]);
+}
+
+#[test]
+fn a_missing_emap_is_named() {
+    let folder = inswapper("emap");
+    let spec = family("inswapper_128.onnx").swap;
+    let spec = Swap { source: Source::Vector { gain: 1.0, emap: false }, ..spec };
+    write(&swap(&spec), &folder.join("inswapper_128.onnx"));
+    says(
+        &complaint_of(&folder, "inswapper_128.onnx", |_| {}),
+        &["512×512 embedding map as its last initializer", "[1]"],
+    );
+}
+
+#[test]
+fn outputs_that_are_no_numbers_are_refused() {
+    let folder = folder("nan");
+    let family = family("inswapper_128_fp16.onnx");
+    write_family(&family, &folder);
+    write(&broken(&family.swap), &folder.join(family.file));
+    says(&complaint_of(&folder, family.file, |_| {}), &["inswapper_128_fp16.onnx", "no numbers", "32-bit"]);
+}
+
+#[test]
+fn a_provider_that_is_not_there_is_an_error() {
+    let folder = inswapper("provider");
+    for provider in ["cuda", "tensorrt", "coreml", "openvino", "webgpu", "xnnpack"] {
+        let text = complaint_of(&folder, "inswapper_128.onnx", |element| {
+            element.set_property_from_str("execution-provider", provider);
+        });
+        says(
+            &text,
+            &[&format!("execution provider {provider}"), "built without it, it has cpu", "ORT_DYLIB_PATH"],
+        );
+    }
+}
+
+#[test]
+fn what_is_missing_is_said_before_anything_loads() {
+    let folder = folder("partners");
+    let family = family("simswap_256.onnx");
+    write(&swap(&family.swap), &folder.join(family.file));
+    let start = || refusal(|element| element.set_property("model-file", folder.join(family.file).to_str()));
+    says(
+        &start(),
+        &["arcface_w600k_r50.onnx", "InsightFace", "non-commercial research", folder.to_str().unwrap()],
+    );
+    write(&recognizer(512), &folder.join("arcface_w600k_r50.onnx"));
+    says(&start(), &["crossface_simswap.onnx", "licence: unknown"]);
+    write(&converter(0.0), &folder.join("crossface_simswap.onnx"));
+    let element = faceswap();
+    element.set_property("model-dir", models().to_str());
+    element.set_property("source", hopper());
+    element.set_property("model-file", folder.join(family.file).to_str());
+    assert_eq!(try_start(&element), Ok(()));
+    says(
+        &refusal(|element| element.set_property("model-file", "/nowhere/x.onnx")),
+        &["/nowhere/x.onnx", "no such file"],
+    );
+    says(&refusal(|element| element.set_property_from_str("engine", "neural")), &["model-file"]);
+}
+
+/// The first swapped frame's pixels, and the statistics.
+fn first_frame(folder: &Path, file: &str, set: impl FnOnce(&gst::Element)) -> (Vec<u8>, gst::Structure) {
+    let photo = crate::oracle::Photo::open(&astronaut());
+    let mut rig = swapping(&rgb_info(photo.width as u32, photo.height as u32), folder, file, set);
+    let out = rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb), 0));
+    (bytes(&out), rig.element.property("stats"))
+}
+
+#[test]
+fn renamed_files_are_told_by_their_graph_where_that_tells() {
+    let folder = inswapper("renamed");
+    let (named, stats) = first_frame(&folder, "inswapper_128.onnx", |_| {});
+    assert_eq!(stats.get::<&str>("engine"), Ok("neural"));
+    assert_eq!(stats.get::<&str>("execution-provider"), Ok("cpu"));
+    fs::rename(folder.join("inswapper_128.onnx"), folder.join("mine.onnx")).unwrap();
+    assert!(first_frame(&folder, "mine.onnx", |_| {}).0 == named, "another picture under another name");
+
+    // As a simswap, a ghost, a hififace or a hyperswap: the graph does not tell.
+    let hyperswap = family("hyperswap_1a_256.onnx");
+    write(&swap(&hyperswap.swap), &folder.join("some.onnx"));
+    let text = complaint_of(&folder, "some.onnx", |_| {});
+    says(&text, &["fits several cards", "hyperswap_1a_256.onnx", "ghost_1_256.onnx", "some.toml"]);
+    fs::copy(repo().join("models/hyperswap_256.toml"), folder.join("some.toml")).unwrap();
+    let (by_card, _) = first_frame(&folder, "some.onnx", |_| {});
+    fs::rename(folder.join("some.onnx"), folder.join("hyperswap_1a_256.onnx")).unwrap();
+    assert!(first_frame(&folder, "hyperswap_1a_256.onnx", |_| {}).0 == by_card);
+}
+
+#[test]
+fn a_file_replaced_on_disk_is_loaded_anew() {
+    let folder = inswapper("replaced");
+    let (before, _) = first_frame(&folder, "inswapper_128.onnx", |_| {});
+    let mut spec = family("inswapper_128.onnx").swap;
+    spec.out_mean = 0.25;
+    write(&swap(&spec), &folder.join("inswapper_128.onnx"));
+    assert!(first_frame(&folder, "inswapper_128.onnx", |_| {}).0 != before, "the old network swaps on");
+}
+
+#[test]
+fn two_elements_swap_by_two_networks() {
+    let (one, two) = (inswapper("two-one"), folder("two-two"));
+    let other = family("hyperswap_1a_256.onnx");
+    write_family(&other, &two);
+    let alone = [first_frame(&one, "inswapper_128.onnx", |_| {}).0, first_frame(&two, other.file, |_| {}).0];
+    let photo = crate::oracle::Photo::open(&astronaut());
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let mut rigs =
+        [swapping(&info, &one, "inswapper_128.onnx", |_| {}), swapping(&info, &two, other.file, |_| {})];
+    for (rig, alone) in rigs.iter_mut().zip(&alone) {
+        let out = rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb.clone()), 0));
+        assert!(bytes(&out) == *alone);
+    }
+}
+
+#[test]
+fn embeddings_of_photos_are_kept() {
+    let folder = inswapper("cache");
+    let photo = crate::oracle::Photo::open(&astronaut());
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let mut rig = swapping(&info, &folder, "inswapper_128.onnx", |_| {});
+    let mut index = 0;
+    let mut frame = |rig: &mut Rig| {
+        index += 1;
+        rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb.clone()), index));
+    };
+    let mut looked_up = |rig: &mut Rig| {
+        frame(rig);
+        let stats = rig.element.property::<gst::Structure>("stats");
+        (stats.get::<u64>("cache-hits").unwrap(), stats.get::<u64>("cache-misses").unwrap())
+    };
+    let (hits, misses) = looked_up(&mut rig);
+    assert_eq!(hits + misses, 1);
+    for (source, times) in [(astronaut(), 2), (hopper(), 3)] {
+        rig.element.set_property("source", source);
+        eventually("the next source", || {
+            let (hits, misses) = looked_up(&mut rig);
+            hits + misses == times
+        });
+    }
+    assert!(looked_up(&mut rig).0 > hits, "the first photo was embedded twice");
+}
+
+/// The graph that stands in for timing must be one that ONNX Runtime runs.
+#[test]
+#[ignore = "half a gigabyte; run it with --ignored"]
+fn the_full_size_network_runs() {
+    let folder = folder("full");
+    write(&inswapper_full(false), &folder.join("inswapper_128.onnx"));
+    write(&recognizer(512), &folder.join("arcface_w600k_r50.onnx"));
+    let (_, stats) = first_frame(&folder, "inswapper_128.onnx", |_| {});
+    assert_eq!(stats.get::<&str>("engine"), Ok("neural"));
+    fs::remove_dir_all(folder).unwrap();
+}
