@@ -133,7 +133,7 @@ fn main() {
     let threads = gstfaceswap::control::performance_cores();
     let options = Options { provider, threads, ..Options::default() };
     let mut session = Session::shared(&model, &options).expect("the session");
-    let runs = if provider == Provider::Cpu { 3 } else { 50 };
+    let runs = (1000.0 / ms(plain(&mut session, 1)).max(1.0)).clamp(3.0, 100.0) as u32;
     let (mut alone, mut whole, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let network = ms(plain(&mut session, runs));

@@ -24,10 +24,19 @@ struct Outcome {
 }
 
 fn outcome(family: &Family, boost: usize, area: bool, set: impl FnOnce(&gst::Element)) -> Outcome {
+    outcome_on(Photo::open(&astronaut()), family, boost, area, set)
+}
+
+fn outcome_on(
+    photo: Photo,
+    family: &Family,
+    boost: usize,
+    area: bool,
+    set: impl FnOnce(&gst::Element),
+) -> Outcome {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let folder = folder(&format!("family-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     write_family(family, &folder);
-    let photo = Photo::open(&astronaut());
     let info = rgb_info(photo.width as u32, photo.height as u32);
     let mut rig = swapping(&info, &folder, family.file, |element| {
         element.set_property_from_str("masks", if area { "box+area" } else { "box" });
@@ -76,6 +85,12 @@ fn each_family_gives_what_its_stand_in_should() {
     for family in families() {
         outcome(&family, 1, false, |_| {}).check(family.file);
     }
+}
+
+#[test]
+fn a_face_larger_than_the_network_s_is_averaged() {
+    outcome_on(Photo::enlarged(&astronaut(), 4), &families()[0], 1, false, |_| {})
+        .check("four pixels in one");
 }
 
 #[test]

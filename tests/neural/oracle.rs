@@ -20,6 +20,13 @@ impl Photo {
         Photo { width, height, rgb: image.into_raw() }
     }
 
+    pub fn enlarged(path: &str, times: u32) -> Photo {
+        let image = image::open(path).unwrap().to_rgb8();
+        let (width, height) = (times * image.width(), times * image.height());
+        let image = image::imageops::resize(&image, width, height, image::imageops::FilterType::Triangle);
+        Photo { width: width as usize, height: height as usize, rgb: image.into_raw() }
+    }
+
     fn at(&self, x: i64, y: i64, c: usize) -> f64 {
         let x = x.clamp(0, self.width as i64 - 1) as usize;
         let y = y.clamp(0, self.height as i64 - 1) as usize;
@@ -123,7 +130,10 @@ pub fn crop(photo: &Photo, map: Map, i: usize, j: usize) -> [f64; 3] {
             for u in 0..taps {
                 let place = |at: usize, tap: usize| at as f64 + (tap as f64 + 0.5) / taps as f64;
                 let (x, y) = map.apply(place(i, u), place(j, v));
-                sum += photo.bilinear(x, y, c);
+                sum += match taps {
+                    1 | 2 => photo.bilinear(x, y, c),
+                    _ => photo.at(x.floor() as i64, y.floor() as i64, c),
+                };
             }
         }
         sum / (taps * taps) as f64

@@ -78,9 +78,9 @@ pub(crate) struct Grid {
     pub phase: (usize, usize),
 }
 
-/// Fills `out`, one image, with what the frame shows on the grid: a pixel is the mean of bilinear
-/// samples, as many a side as frame pixels go on its side (8 at most). The frame's edge is
-/// repeated outside it.
+/// Fills `out`, one image, with what the frame shows on the grid: a pixel is the mean of samples,
+/// as many a side as frame pixels go on its side (8 at most), bilinear up to two a side. The frame's
+/// edge is repeated outside it.
 ///
 /// # Errors
 /// The message of a panic in a worker.
@@ -168,11 +168,20 @@ impl<'r, R: Reader> Sampler<'r, R> {
         for v in 0..self.taps {
             for u in 0..self.taps {
                 let place = |i: usize| (i as f32 + 0.5) * step - 0.5;
-                let c = self.bilinear(self.map.apply(Point::new(x + place(u), y + place(v))));
+                let at = self.map.apply(Point::new(x + place(u), y + place(v)));
+                // Where samples are a pixel apart, what lies between them is their mean.
+                let c = if self.taps > 2 { self.nearest(at) } else { self.bilinear(at) };
                 (0..3).for_each(|k| sum[k] += c[k]);
             }
         }
         self.r.rgb(sum.map(|s| s * step * step)).map(|v| v.clamp(0.0, 255.0))
+    }
+
+    #[inline(always)]
+    fn nearest(&self, at: Point) -> [f32; 3] {
+        let x = at.x.clamp(0.0, self.last.0) as usize;
+        let y = at.y.clamp(0.0, self.last.1) as usize;
+        self.r.components(x, y).map(f32::from)
     }
 
     #[inline(always)]

@@ -1,5 +1,7 @@
 //! Where in the crop the network's face replaces the frame's.
 
+use multiversion::multiversion;
+
 use crate::engine::{
     geometry::{Point, Similarity},
     params::{Masks, Params},
@@ -124,6 +126,12 @@ fn post(value: f32) -> f32 {
     (value.clamp(0.5, 1.0) - 0.5) * 2.0
 }
 
+/// Adds `weight` times as many of `from` to `to`.
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
+fn add(to: &mut [f32], from: &[f32], weight: f32) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to += weight * from);
+}
+
 /// Gaussian blur of a square, mirrored at its edges without repeating them.
 fn gauss(square: &mut [f32], side: usize, sigma: f32, kernel: &mut Vec<f32>, scratch: &mut Vec<f32>) {
     let radius = (4.0 * sigma).round() as usize;
@@ -146,8 +154,7 @@ fn gauss(square: &mut [f32], side: usize, sigma: f32, kernel: &mut Vec<f32>, scr
     for (j, to) in whole.chunks_exact_mut(side).enumerate() {
         for k in -(radius as isize)..=radius as isize {
             let from = &square[mirror(j as isize + k) * side..][..side];
-            let w = kernel[k.unsigned_abs()];
-            to.iter_mut().zip(from).for_each(|(to, from)| *to += w * from);
+            add(to, from, kernel[k.unsigned_abs()]);
         }
     }
     for (from, to) in whole.chunks_exact(side).zip(square.chunks_exact_mut(side)) {
@@ -156,8 +163,7 @@ fn gauss(square: &mut [f32], side: usize, sigma: f32, kernel: &mut Vec<f32>, scr
         }
         to.fill(0.0);
         for k in 0..=2 * radius {
-            let w = kernel[k.abs_diff(radius)];
-            to.iter_mut().zip(&line[k..]).for_each(|(to, from)| *to += w * from);
+            add(to, &line[k..], kernel[k.abs_diff(radius)]);
         }
     }
 }

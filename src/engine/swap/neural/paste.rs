@@ -17,6 +17,9 @@ pub(crate) struct Patch {
     /// Pixels a side, without the border.
     pub side: usize,
     texels: Vec<[f32; 4]>,
+    /// Columns and rows from which and before which there is a mask.
+    columns: (usize, usize),
+    rows: (usize, usize),
 }
 
 impl Patch {
@@ -34,19 +37,29 @@ impl Patch {
 
     /// Writes the mask, row by row, and the border.
     pub fn finish(&mut self, mask: &[f32]) {
-        let (side, stride) = (self.side, self.side + 2);
+        let side = self.side;
+        (self.columns, self.rows) = ((side, 0), (side, 0));
         for (y, row) in mask.chunks_exact(side).enumerate() {
             for (x, value) in row.iter().enumerate() {
                 self.texel(x, y)[3] = *value;
             }
+            let (Some(first), Some(last)) =
+                (row.iter().position(|v| *v > 0.0), row.iter().rposition(|v| *v > 0.0))
+            else {
+                continue;
+            };
+            self.columns = (self.columns.0.min(first), self.columns.1.max(last + 1));
+            self.rows = (self.rows.0.min(y), y + 1);
         }
-        for at in (0..stride * stride).filter(|at| {
-            let (x, y) = (at % stride, at / stride);
-            x == 0 || y == 0 || x > side || y > side
-        }) {
-            let (x, y) = ((at % stride).clamp(1, side), (at / stride).clamp(1, side));
-            let [r, g, b, _] = self.texels[y * stride + x];
-            self.texels[at] = [r, g, b, 0.0];
+        let stride = side + 2;
+        let bare = |[r, g, b, _]: [f32; 4]| [r, g, b, 0.0];
+        for y in 1..=side {
+            let row = &mut self.texels[y * stride..(y + 1) * stride];
+            (row[0], row[side + 1]) = (bare(row[1]), bare(row[side]));
+        }
+        for x in 0..stride {
+            self.texels[x] = bare(self.texels[stride + x]);
+            self.texels[(side + 1) * stride + x] = bare(self.texels[side * stride + x]);
         }
     }
 
@@ -63,9 +76,14 @@ impl Patch {
         layer: &mut Layer,
         pool: &mut Pool,
     ) -> Result<Option<Region>, String> {
-        // The mask fades out over the border's half pixel.
-        let (first, last) = (-0.5, self.side as f32 + 0.5);
-        let corners = [(first, first), (last, first), (first, last), (last, last)];
+        let ((left, right), (top, bottom)) = (self.columns, self.rows);
+        if left >= right || top >= bottom {
+            return Ok(None);
+        }
+        // Between pixels the mask fades out over half of one.
+        let (left, right) = (left as f32 - 0.5, right as f32 + 0.5);
+        let (top, bottom) = (top as f32 - 0.5, bottom as f32 + 0.5);
+        let corners = [(left, top), (right, top), (left, bottom), (right, bottom)];
         let corners = corners.map(|(x, y)| map.apply(Point::new(x, y)));
         let low = corners.iter().fold((f32::INFINITY, f32::INFINITY), |l, p| (l.0.min(p.x), l.1.min(p.y)));
         let high =
@@ -80,28 +98,32 @@ impl Patch {
     }
 
     fn draw(&self, band: &mut Band<'_>, region: Region, back: Inverse, opacity: f32) {
-        let most = self.side as f32 + 1.0;
         let stride = self.side + 2;
+        // In texels, the first of which has its centre at 0.
+        let across = (self.columns.0 as f32, self.columns.1 as f32 + 1.0);
+        let down = (self.rows.0 as f32, self.rows.1 as f32 + 1.0);
         let (du, dv) = back.step();
         for y in 0..band.rows {
             let at = back.apply(region.x as f32 + 0.5, (region.y + band.top + y) as f32 + 0.5);
-            // Texel (1, 1) has its centre at (0.5, 0.5) of the crop.
             let (u0, v0) = (at.x + 0.5, at.y + 0.5);
             let row = y * band.stride..y * band.stride + region.width;
             let (r, g) = (&mut band.r[row.clone()], &mut band.g[row.clone()]);
             let (b, a) = (&mut band.b[row.clone()], &mut band.a[row]);
-            let (first, end) = inside(u0, du, v0, dv, most, region.width);
+            let (first, end) = inside([(u0, du, across), (v0, dv, down)], region.width);
             for x in first..end {
                 let (u, v) = (u0 + x as f32 * du, v0 + x as f32 * dv);
-                if !(u >= 0.0 && v >= 0.0 && u < most && v < most) {
+                if !(u >= across.0 && u < across.1 && v >= down.0 && v < down.1) {
                     continue;
                 }
                 let (i, j) = (u as usize, v as usize);
                 let (fu, fv) = (f32x4::splat(u - i as f32), f32x4::splat(v - j as f32));
-                let texel = |at: usize| f32x4::from(self.texels[at]);
                 let at = j * stride + i;
-                let top = texel(at) + fu * (texel(at + 1) - texel(at));
-                let low = texel(at + stride) + fu * (texel(at + stride + 1) - texel(at + stride));
+                let (top, low) = (&self.texels[at..at + 2], &self.texels[at + stride..at + stride + 2]);
+                let mixed = |pair: &[[f32; 4]]| {
+                    let (left, right) = (f32x4::from(pair[0]), f32x4::from(pair[1]));
+                    left + fu * (right - left)
+                };
+                let (top, low) = (mixed(top), mixed(low));
                 let [red, green, blue, mask] = (top + fv * (low - top)).to_array();
                 a[x] = (mask * opacity + 0.5) as u8;
                 (r[x], g[x], b[x]) = ((red + 0.5) as u8, (green + 0.5) as u8, (blue + 0.5) as u8);
@@ -110,18 +132,18 @@ impl Patch {
     }
 }
 
-/// The columns of a row whose crop position may lie in `[0, most)` both ways; one too many at most
-/// on each side.
-fn inside(u0: f32, du: f32, v0: f32, dv: f32, most: f32, width: usize) -> (usize, usize) {
+/// The columns of a row, from start to end, at which positions that begin at the first number and
+/// grow by the second may lie in the range; one too many at most on each side.
+fn inside(axes: [(f32, f32, (f32, f32)); 2], width: usize) -> (usize, usize) {
     let (mut low, mut high) = (0.0f32, width as f32);
-    for (start, step) in [(u0, du), (v0, dv)] {
+    for (start, step, range) in axes {
         if step.abs() < 1e-9 {
-            if !(0.0..most).contains(&start) {
+            if !(range.0..range.1).contains(&start) {
                 return (0, 0);
             }
             continue;
         }
-        let (a, b) = (-start / step, (most - start) / step);
+        let (a, b) = ((range.0 - start) / step, (range.1 - start) / step);
         low = low.max(a.min(b).floor());
         high = high.min(a.max(b).ceil() + 1.0);
     }
