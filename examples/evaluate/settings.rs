@@ -9,6 +9,7 @@ pub fn apply(params: &mut Params, setting: &str) -> Result<()> {
     let number = || value.parse::<f32>().with_context(|| format!("--set {setting}: not a number"));
     match name {
         "opacity" => params.opacity = number()?,
+        "shape" => params.shape = number()?,
         "smoothing" => params.smoothing = number()?,
         "mask-blur" => params.mask_blur = number()?,
         "detection-threshold" => params.detection_threshold = number()?,

@@ -16,7 +16,7 @@ use super::{
     process::{MAX_TRACKS, each},
     swap::{
         cover::cover,
-        mesh::{MeshSwap, light, topology::VERTICES},
+        mesh::{Look, MeshSwap, light, shape::Usual, topology::VERTICES},
         neural::{NeuralSwap, Target},
     },
 };
@@ -33,6 +33,7 @@ struct Light {
     lit: bool,
     scratch: light::Scratch,
     gains: Box<light::Gains>,
+    usual: Usual,
 }
 
 impl Default for Light {
@@ -42,6 +43,7 @@ impl Default for Light {
             lit: false,
             scratch: light::Scratch::default(),
             gains: Box::new([[0.0; 4]; VERTICES]),
+            usual: Usual::default(),
         }
     }
 }
@@ -198,7 +200,9 @@ impl Painter {
         for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
             if !self.lights.iter().any(|light| light.track == face.track) {
                 let light = self.spare.pop().unwrap_or_default();
-                self.lights.push(Light { track: face.track, lit: false, ..light });
+                let mut light = Light { track: face.track, lit: false, ..light };
+                light.usual.forget();
+                self.lights.push(light);
             }
         }
     }
@@ -210,6 +214,12 @@ impl Painter {
         view: &View,
         params: &Params,
     ) -> Result<(), EngineError> {
+        for light in &mut self.lights {
+            let seen = plan.faces.iter().find(|face| face.track == light.track);
+            if let Some(face) = seen.filter(|face| matches!(face.show, Show::Swap { .. })) {
+                light.usual.observe(&face.mesh, plan.dt);
+            }
+        }
         let wanted = |face: &Face, light: &Light| matches!(face.show, Show::Swap { relight } if relight || face.fresh || !light.lit);
         let lit = self.lights.iter_mut().filter_map(|light| {
             let face = plan.faces.iter().find(|face| face.track == light.track && wanted(face, light))?;
@@ -252,7 +262,8 @@ impl Painter {
                 let Some(light) = self.lights.iter().find(|light| light.track == face.track) else {
                     return Ok(None);
                 };
-                self.swap.draw(frame, &face.mesh, view, &light.gains, params, &mut self.pool)
+                let look = Look { view, gains: &light.gains, usual: &light.usual };
+                self.swap.draw(frame, &face.mesh, look, params, &mut self.pool)
             }
         };
         drawn.map_err(EngineError::Panicked)

@@ -151,6 +151,8 @@ pub struct Params {
     pub detection_interval: u32,
     /// 0–1; at 0 the frame is not touched.
     pub opacity: f32,
+    /// How far the features move to where the source has them, 0–1; mesh engine.
+    pub shape: f32,
     /// One-Euro smoothing of the landmarks, 0 (none) – 1.
     pub smoothing: f32,
     /// Feather of the mask's rim, 0–1 (0.3 = 3 % of the face's width).
@@ -195,6 +197,7 @@ impl Default for Params {
             detection_threshold: 0.5,
             detection_interval: 10,
             opacity: 1.0,
+            shape: 0.5,
             smoothing: 0.5,
             mask_blur: 0.3,
             mask_padding: [0.0; 4],

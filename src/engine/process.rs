@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    Analyser, EngineError, Frame, NetworkPort, Painter, Params, Plan, Report, Source, detect::Detector,
-    landmarks::Landmarker, pool::Pool, swap::mesh::light,
+    Analyser, EngineError, Frame, NetworkPort, Painter, Params, Plan, Report, Source,
+    detect::Detector,
+    landmarks::Landmarker,
+    pool::Pool,
+    swap::mesh::{light, shape},
 };
 use crate::{models::Pack, sync::lock};
 
@@ -29,6 +32,7 @@ impl Engine {
     /// A model or ONNX Runtime that cannot be loaded, with its path and what to do.
     pub fn new(pack: &Pack, threads: usize) -> Result<Self, EngineError> {
         light::prepare();
+        shape::prepare();
         let threads = match threads {
             0 => crate::control::performance_cores(),
             n => n,

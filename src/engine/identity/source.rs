@@ -18,6 +18,7 @@ use crate::{
         swap::mesh::{
             bake::{Photo, Skin, bake},
             light,
+            shape::{self, Shape},
             texture::Texture,
             topology::{Mesh, VERTICES, topology},
         },
@@ -34,15 +35,20 @@ const PASSES: usize = 4;
 const MARGIN: f32 = 0.25;
 /// Longest side of a texture in pixels; larger photos are scaled down to it.
 const MAX_TEXTURE: f32 = 2048.0;
+/// Smaller faces are enlarged to this width, smoothly: drawing a small texture large shows its
+/// pixels.
+const ENLARGED: f32 = 360.0;
+const MAX_ENLARGEMENT: f32 = 8.0;
 /// A narrower face than this is worth a warning.
 const SMALL: f32 = 80.0;
 /// How far the oval moves inward, so that background and hair stay out: on the rim and one ring in.
-const INSET: [f32; 2] = [0.06, 0.03];
+const INSET: [f32; 2] = [0.02, 0.01];
 
 /// One photo of the person put in.
 #[derive(Debug)]
 pub(crate) struct View {
     pub skin: Skin,
+    pub shape: Shape,
     /// The photo's face, for what lies inside eyes and mouth.
     pub photo: Texture,
     /// Its pixels of every vertex.
@@ -115,6 +121,7 @@ impl SourceLoader {
     /// A model or ONNX Runtime that cannot be loaded.
     pub fn new(pack: &Pack) -> Result<Self, EngineError> {
         light::prepare();
+        shape::prepare();
         Ok(SourceLoader {
             detector: Detector::load(&pack.detector)?,
             landmarker: Landmarker::load(&pack.landmarker, 1)?,
@@ -251,9 +258,16 @@ fn prepare(image: &RgbImage, mesh: &Mesh) -> View {
             rgbx.extend([r, g, b, 0]);
         }
     }
-    let shrink = (MAX_TEXTURE / width.max(height) as f32).min(1.0);
     let whole = Texture::new(rgbx, width, height);
-    let (texture, scale) = if shrink < 1.0 { whole.shrunk(shrink) } else { (whole, (1.0, 1.0)) };
+    let shrink = (MAX_TEXTURE / width.max(height) as f32).min(1.0);
+    let enlarge = (ENLARGED / face.width.max(1.0)).min(MAX_ENLARGEMENT);
+    let (texture, scale) = if shrink < 1.0 {
+        whole.shrunk(shrink)
+    } else if enlarge > 1.0 {
+        whole.enlarged(enlarge)
+    } else {
+        (whole, (1.0, 1.0))
+    };
     let mut uv = Box::new([[0.0; 2]; VERTICES]);
     for (uv, p) in uv.iter_mut().zip(mesh) {
         *uv = [(p[0] - x0 as f32) * scale.0, (p[1] - y0 as f32) * scale.1];
@@ -261,7 +275,7 @@ fn prepare(image: &RgbImage, mesh: &Mesh) -> View {
     let mut pulled = uv.clone();
     inset(&mut pulled);
     let skin = bake(&Photo { texture: &texture, uv: &uv, inset: &pulled, mesh });
-    View { skin, photo: texture, uv }
+    View { skin, shape: Shape::of(mesh), photo: texture, uv }
 }
 
 /// Pulls the rim's coordinates towards the face's centre.

@@ -213,7 +213,7 @@ fn expected(
 
 /// Weight of a triangle whose log luminance is `off` from what skin has there.
 fn trust(off: f32) -> f32 {
-    let x = off / 0.35;
+    let x = off / 0.6;
     1.0 / (1.0 + x * x * x * x)
 }
 

@@ -30,6 +30,24 @@ pub(crate) enum Ink {
     Detail,
 }
 
+/// What triangles are drawn with.
+#[derive(Clone, Copy)]
+pub(crate) struct Brush<'a> {
+    pub image: Image<'a>,
+    pub ink: Ink,
+    /// Mix with what the layer holds instead of replacing it.
+    pub over: bool,
+    /// 0–255.
+    pub opacity: f32,
+}
+
+/// Where texels come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Image<'a> {
+    Pyramid(&'a Texture),
+    Flat(&'a Level),
+}
+
 /// Stored for no detail.
 pub(crate) const ZERO: f32 = 128.0;
 /// Coefficients of the luma that detail is about.
@@ -80,8 +98,8 @@ fn crossing(p: &Vertex, q: &Vertex, y: f32) -> f32 {
     low.x + (y - low.y) * ((high.x - low.x) / (high.y - low.y))
 }
 
-/// Draws one triangle; either winding. `opacity` is 0–255.
-pub(crate) fn triangle(band: &mut Band<'_>, texture: &Texture, ink: Ink, corner: [&Vertex; 3], opacity: f32) {
+/// Draws one triangle; either winding.
+pub(crate) fn triangle(band: &mut Band<'_>, brush: Brush<'_>, corner: [&Vertex; 3]) {
     let mut c = corner;
     c.sort_unstable_by(|a, b| a.y.total_cmp(&b.y));
     let first = (c[0].y - 0.5).ceil().max(band.top as f32);
@@ -96,7 +114,10 @@ pub(crate) fn triangle(band: &mut Band<'_>, texture: &Texture, ink: Ink, corner:
         return;
     }
     let source = (c[1].u - c[0].u) * (c[2].v - c[0].v) - (c[1].v - c[0].v) * (c[2].u - c[0].u);
-    let level = texture.level((source / det).abs().sqrt());
+    let level = match brush.image {
+        Image::Pyramid(texture) => texture.level((source / det).abs().sqrt()),
+        Image::Flat(level) => level,
+    };
     let at = c.map(|v| attributes(v, level.scale));
     let (mut dx, mut dy) = ([0.0; ATTRIBUTES], [0.0; ATTRIBUTES]);
     for k in 0..ATTRIBUTES {
@@ -126,7 +147,7 @@ pub(crate) fn triangle(band: &mut Band<'_>, texture: &Texture, ink: Ink, corner:
             b: &mut band.b[span.clone()],
             a: &mut band.a[span],
         };
-        draw(out, level, ink, start, dx, opacity);
+        draw(out, level, brush, start, dx);
     }
 }
 
@@ -160,14 +181,7 @@ fn add_detail(texel: [f32x8; 3], contrast: f32x8, base: [f32x8; 3]) -> [f32x8; 3
 }
 
 /// Texels are fetched one by one, the arithmetic on them is vectorised.
-fn draw(
-    out: Span<'_>,
-    level: &Level,
-    ink: Ink,
-    start: [f32; ATTRIBUTES],
-    step: [f32; ATTRIBUTES],
-    opacity: f32,
-) {
+fn draw(out: Span<'_>, level: &Level, brush: Brush<'_>, start: [f32; ATTRIBUTES], step: [f32; ATTRIBUTES]) {
     let n = out.a.len();
     let (max_u, max_v) = level.limits();
     let (mut u, mut v) = (start[0] as i32, start[1] as i32);
@@ -187,13 +201,25 @@ fn draw(
         let contrast = (t * step[3] + start[3]) * (1.0 / 256.0);
         let texel = texels.map(f32x8::new);
         let base: [f32x8; 3] = std::array::from_fn(|k| t * step[4 + k] + start[4 + k]);
-        let lit = match ink {
+        let mut lit = match brush.ink {
             Ink::Colour => std::array::from_fn(|k| to_bytes(texel[k] * contrast + base[k])),
             Ink::Detail => add_detail(texel, contrast, base).map(to_bytes),
         };
         let cover = (t * step[2] + start[2]).max(f32x8::ZERO).min(f32x8::ONE);
-        let alpha = to_bytes(cover * cover * (3.0 - 2.0 * cover) * opacity);
+        let share = cover * cover * (3.0 - 2.0 * cover);
+        let mut alpha = to_bytes(share * brush.opacity);
         let span = first..first + count;
+        if brush.over {
+            let under = [&out.r[span.clone()], &out.g[span.clone()], &out.b[span.clone()]];
+            let share = share.to_array();
+            for i in (0..count).filter(|&i| out.a[first + i] > 0) {
+                for (lit, under) in lit.iter_mut().zip(under) {
+                    let under = f32::from(under[i]);
+                    lit[i] = (under + share[i] * (f32::from(lit[i]) - under) + 0.5) as u8;
+                }
+                alpha[i] = alpha[i].max(out.a[first + i]);
+            }
+        }
         out.r[span.clone()].copy_from_slice(&lit[0][..count]);
         out.g[span.clone()].copy_from_slice(&lit[1][..count]);
         out.b[span.clone()].copy_from_slice(&lit[2][..count]);
@@ -209,6 +235,10 @@ mod tests {
 
     fn texture() -> Texture {
         Texture::new([128u8, 64, 32, 0].repeat(32 * 32), 32, 32)
+    }
+
+    fn brush(texture: &Texture) -> Brush<'_> {
+        Brush { image: Image::Pyramid(texture), ink: Ink::Colour, over: false, opacity: 255.0 }
     }
 
     fn vertex(x: f32, y: f32) -> Vertex {
@@ -228,7 +258,7 @@ mod tests {
             for t in [[&q[0], &q[1], &q[3]], [&q[2], &q[1], &q[3]]] {
                 let mut planes = vec![vec![0u8; 32 * 32]; 4];
                 let [r, g, b, a] = &mut planes[..] else { unreachable!() };
-                triangle(&mut Band { top: 0, rows: 32, stride: 32, r, g, b, a }, &texture, Ink::Colour, t, 255.0);
+                triangle(&mut Band { top: 0, rows: 32, stride: 32, r, g, b, a }, brush(&texture), t);
                 for (h, a) in hits.iter_mut().zip(&planes[3]) {
                     *h += u32::from(*a == 255);
                 }
@@ -248,7 +278,7 @@ mod tests {
         let t = [&t[0], &t[1], &t[2]];
         let mut whole = vec![vec![0u8; 32 * 32]; 4];
         let [r, g, b, a] = &mut whole[..] else { unreachable!() };
-        triangle(&mut Band { top: 0, rows: 32, stride: 32, r, g, b, a }, &texture, Ink::Colour, t, 255.0);
+        triangle(&mut Band { top: 0, rows: 32, stride: 32, r, g, b, a }, brush(&texture), t);
         let mut parts = vec![vec![0u8; 32 * 32]; 4];
         for top in [0, 12] {
             let rows = if top == 0 { 12 } else { 20 };
@@ -263,7 +293,7 @@ mod tests {
                 b: &mut b[span.clone()],
                 a: &mut a[span],
             };
-            triangle(&mut band, &texture, Ink::Colour, t, 255.0);
+            triangle(&mut band, brush(&texture), t);
         }
         assert_eq!(whole, parts);
     }
@@ -279,12 +309,28 @@ mod tests {
             let mut planes = vec![vec![0u8; 32 * 32]; 4];
             let [r, g, b, a] = &mut planes[..] else { unreachable!() };
             let mut band = Band { top: 0, rows: 32, stride: 32, r, g, b, a };
-            triangle(&mut band, &texture(), Ink::Colour, corner.each_ref(), 255.0);
+            triangle(&mut band, brush(&texture()), corner.each_ref());
             [planes[0][99], planes[1][99], planes[2][99]]
         };
         assert_eq!(lit(1.0, [0.0; 3]), [128, 64, 32]);
         assert_eq!(lit(0.5, [10.0, 20.0, -30.0]), [74, 52, 0]);
         assert_eq!(lit(3.0, [0.0; 3]), [255, 192, 96]);
+    }
+
+    #[test]
+    fn over_mixes_by_cover_and_keeps_opacity() {
+        let corner = |cover: f32| {
+            [(0.0, 0.0), (32.0, 0.0), (0.0, 32.0)].map(|(x, y)| Vertex { cover, ..vertex(x, y) })
+        };
+        let mut planes = vec![vec![0u8; 32 * 32]; 4];
+        let [r, g, b, a] = &mut planes[..] else { unreachable!() };
+        let mut band = Band { top: 0, rows: 32, stride: 32, r, g, b, a };
+        let texture = texture();
+        let half = Brush { opacity: 127.5, ..brush(&texture) };
+        triangle(&mut band, half, corner(1.0).each_ref());
+        let dark = corner(0.5).map(|v| Vertex { contrast: 0.0, ..v });
+        triangle(&mut band, Brush { over: true, ..half }, dark.each_ref());
+        assert_eq!([planes[0][99], planes[1][99], planes[3][99]], [64, 32, 128]);
     }
 
     proptest! {

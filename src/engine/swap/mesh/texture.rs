@@ -75,6 +75,28 @@ impl Texture {
         (self, base)
     }
 
+    /// Enlarges level 0 by `factor`; returns the new level-0 pixels an old one, across and down.
+    pub fn enlarged(self, factor: f32) -> (Self, (f32, f32)) {
+        let base = &self.levels[0];
+        let (width, height) = (base.width as u32, base.height as u32);
+        let rgbx: Vec<u8> = (0..base.height)
+            .flat_map(|y| {
+                base.data[y * (base.width + 1)..][..base.width].iter().flat_map(|p| p.to_le_bytes())
+            })
+            .collect();
+        let size = |v: u32| (v as f32 * factor).round() as u32;
+        let mut large = Image::new(size(width), size(height), PixelType::U8x4);
+        let options =
+            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Mitchell)).use_alpha(false);
+        let done = Image::from_vec_u8(width, height, rgbx, PixelType::U8x4)
+            .is_ok_and(|small| Resizer::new().resize(&small, &mut large, &options).is_ok());
+        if !done {
+            return (self, (1.0, 1.0));
+        }
+        let scale = (size(width) as f32 / width as f32, size(height) as f32 / height as f32);
+        (Texture::new(large.into_vec(), size(width), size(height)), scale)
+    }
+
     /// The level for drawing with `scale` level-0 pixels an output pixel.
     pub fn level(&self, scale: f32) -> &Level {
         // Half a step of bias towards the sharper level: bilinear filtering of the coarser one

@@ -6,25 +6,35 @@ use std::sync::LazyLock;
 pub const VERTICES: usize = 468;
 
 /// Upper and lower chains, from corner to corner, between which an opening is zipped shut.
-struct Opening {
+struct Chains {
     upper: &'static [u16],
     lower: &'static [u16],
 }
 
 // Shared/first and last vertices of the chains close the loop. Source: the contours of the same
 // file as the triangles.
-const MOUTH: Opening = Opening {
+const MOUTH: Chains = Chains {
     upper: &[78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308],
     lower: &[78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308],
 };
-const RIGHT_EYE: Opening = Opening {
+const RIGHT_EYE: Chains = Chains {
     upper: &[33, 246, 161, 160, 159, 158, 157, 173, 133],
     lower: &[33, 7, 163, 144, 145, 153, 154, 155, 133],
 };
-const LEFT_EYE: Opening = Opening {
+const LEFT_EYE: Chains = Chains {
     upper: &[263, 466, 388, 387, 386, 385, 384, 398, 362],
     lower: &[263, 249, 390, 373, 374, 380, 381, 382, 362],
 };
+
+/// An eye or the mouth, with the skin that borders it.
+#[derive(Debug)]
+pub struct Opening {
+    pub is_mouth: bool,
+    /// Indices of the triangles that close it, and of those of the skin that touch it.
+    pub triangles: Vec<u16>,
+    /// All their vertices.
+    pub vertices: Vec<u16>,
+}
 
 /// The mesh's connectivity. Left and right are the person's own.
 #[derive(Debug)]
@@ -47,6 +57,10 @@ pub struct Topology {
     pub canonical: Box<Mesh>,
     /// The vertex at the mirrored place.
     pub mirror: Vec<u16>,
+    /// Mouth, right eye, left eye.
+    pub openings: [Opening; 3],
+    /// Whether a triangle of the skin lies beside an opening or one triangle further.
+    pub beside: Vec<bool>,
     around_mouth: Vec<u16>,
     around_left_eye: Vec<u16>,
     around_right_eye: Vec<u16>,
@@ -108,7 +122,25 @@ fn parse(text: &str) -> Topology {
         around.dedup();
         around
     };
+    let eye = (triangles.len() - skin - mouth) / 2;
+    let closing = [skin..skin + mouth, skin + mouth..skin + mouth + eye, skin + mouth + eye..triangles.len()];
+    let openings: [Opening; 3] = std::array::from_fn(|i| {
+        let contour = [&lips_inner, &right_eye, &left_eye][i];
+        let touches = |&index: &usize| triangles[index].iter().any(|v| contour.contains(v));
+        let list: Vec<u16> =
+            (0..skin).filter(touches).chain(closing[i].clone()).map(|index| index as u16).collect();
+        let mut vertices: Vec<u16> = list.iter().flat_map(|&i| triangles[usize::from(i)]).collect();
+        vertices.sort_unstable();
+        vertices.dedup();
+        Opening { is_mouth: i == 0, triangles: list, vertices }
+    });
+    let beside = triangles[..skin]
+        .iter()
+        .map(|t| t.iter().any(|v| openings.iter().any(|o| o.vertices.contains(v))))
+        .collect();
     Topology {
+        openings,
+        beside,
         around_mouth: around(&lips_inner),
         around_left_eye: around(&left_eye),
         around_right_eye: around(&right_eye),
@@ -159,7 +191,7 @@ fn wind(triangles: &mut [[u16; 3]], mesh: &Mesh) {
 }
 
 /// Fills the opening with a strip of triangles between its two chains.
-fn zip(opening: &Opening, triangles: &mut Vec<[u16; 3]>) {
+fn zip(opening: &Chains, triangles: &mut Vec<[u16; 3]>) {
     let (up, low) = (opening.upper, opening.lower);
     let last = up.len() - 1;
     triangles.push([up[0], up[1], low[1]]);
