@@ -33,6 +33,8 @@ const PROPERTIES: &str = "
     detection-threshold gdouble     0.5       0..1        C
     detection-interval  guint       10        1..300      C
     opacity             gdouble     1         0..1        C
+    shape               gdouble     0.5       0..1        C
+    sharpness           gdouble     0         -1..1       C
     smoothing           gdouble     0.5       0..1        C
     mask-blur           gdouble     0.3       0..1        C
     mask-padding        gchararray  0,0,0,0   -           C

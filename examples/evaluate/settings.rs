@@ -10,6 +10,7 @@ pub fn apply(params: &mut Params, setting: &str) -> Result<()> {
     match name {
         "opacity" => params.opacity = number()?,
         "shape" => params.shape = number()?,
+        "sharpness" => params.sharpness = number()?,
         "smoothing" => params.smoothing = number()?,
         "mask-blur" => params.mask_blur = number()?,
         "detection-threshold" => params.detection_threshold = number()?,

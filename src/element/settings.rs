@@ -137,6 +137,8 @@ impl Settings {
             "detection-threshold" => decimal(p.detection_threshold).to_value(),
             "detection-interval" => p.detection_interval.to_value(),
             "opacity" => decimal(p.opacity).to_value(),
+            "shape" => decimal(p.shape).to_value(),
+            "sharpness" => decimal(p.sharpness).to_value(),
             "smoothing" => decimal(p.smoothing).to_value(),
             "mask-blur" => decimal(p.mask_blur).to_value(),
             "mask-padding" => self.mask_padding.to_value(),
@@ -180,6 +182,8 @@ impl Settings {
             "detection-threshold" => p.detection_threshold = read::<f64>(name, value)? as f32,
             "detection-interval" => p.detection_interval = read(name, value)?,
             "opacity" => p.opacity = read::<f64>(name, value)? as f32,
+            "shape" => p.shape = read::<f64>(name, value)? as f32,
+            "sharpness" => p.sharpness = read::<f64>(name, value)? as f32,
             "smoothing" => p.smoothing = read::<f64>(name, value)? as f32,
             "mask-blur" => p.mask_blur = read::<f64>(name, value)? as f32,
             "mask-padding" => {
@@ -345,6 +349,16 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .mutable_playing()
             .build(),
         share("opacity", "Opacity", "How much of the swapped face shows; 0 leaves the frame untouched", p.opacity),
+        share("shape", "Shape", "How far eyes, brows, nose and lips move to where the source has them; mesh engine", p.shape),
+        glib::ParamSpecDouble::builder("sharpness")
+            .nick("Sharpness")
+            .blurb("Sharpness of the swapped face: 0 is the picture's own, -1 softer, 1 as sharp as the source is; mesh engine")
+            .minimum(-1.0)
+            .maximum(1.0)
+            .default_value(decimal(p.sharpness))
+            .controllable()
+            .mutable_playing()
+            .build(),
         share("smoothing", "Smoothing", "Smoothing of the face's motion; 0 is none, 1 is strong and slow", p.smoothing),
         share("mask-blur", "Mask blur", "Feather of the mask's rim; 0.3 is 3 percent of the face's width", p.mask_blur),
         glib::ParamSpecString::builder("mask-padding")

@@ -34,6 +34,8 @@ struct Light {
     scratch: light::Scratch,
     gains: Box<light::Gains>,
     usual: Usual,
+    /// Of the target's picture, smoothed in time.
+    sharpness: f32,
 }
 
 impl Default for Light {
@@ -42,8 +44,9 @@ impl Default for Light {
             track: 0,
             lit: false,
             scratch: light::Scratch::default(),
-            gains: Box::new([[0.0; 4]; VERTICES]),
+            gains: Box::new([[0.0; 5]; VERTICES]),
             usual: Usual::default(),
+            sharpness: 0.0,
         }
     }
 }
@@ -226,11 +229,13 @@ impl Painter {
             Some((light, face))
         });
         each(&mut self.pool, lit, &|(light, face)| {
-            let mut new = [[0.0; 4]; VERTICES];
+            let mut new = [[0.0; 5]; VERTICES];
             let scratch = &mut light.scratch;
-            light::of_frame(frame, &face.raw, &mut scratch.target, &mut scratch.seen);
+            let sharpness = light::of_frame(frame, &face.raw, &mut scratch.target, &mut scratch.seen);
             light::gains(&view.skin.low, params.colour_match, scratch, &mut new);
-            light.approach(&new, plan.dt, face.fresh || !light.lit);
+            let fresh = face.fresh || !light.lit;
+            light.approach(&new, plan.dt, fresh);
+            light.sharpness += if fresh { 1.0 } else { 0.1 } * (sharpness - light.sharpness);
             light.lit = true;
             Ok(())
         })
@@ -262,7 +267,8 @@ impl Painter {
                 let Some(light) = self.lights.iter().find(|light| light.track == face.track) else {
                     return Ok(None);
                 };
-                let look = Look { view, gains: &light.gains, usual: &light.usual };
+                let look =
+                    Look { view, gains: &light.gains, usual: &light.usual, sharpness: light.sharpness };
                 self.swap.draw(frame, &face.mesh, look, params, &mut self.pool)
             }
         };

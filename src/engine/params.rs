@@ -153,6 +153,8 @@ pub struct Params {
     pub opacity: f32,
     /// How far the features move to where the source has them, 0–1; mesh engine.
     pub shape: f32,
+    /// Sharpness of the swap beside that of the target: −1 softer – 1 as sharp as the source allows.
+    pub sharpness: f32,
     /// One-Euro smoothing of the landmarks, 0 (none) – 1.
     pub smoothing: f32,
     /// Feather of the mask's rim, 0–1 (0.3 = 3 % of the face's width).
@@ -198,6 +200,7 @@ impl Default for Params {
             detection_interval: 10,
             opacity: 1.0,
             shape: 0.5,
+            sharpness: 0.0,
             smoothing: 0.5,
             mask_blur: 0.3,
             mask_padding: [0.0; 4],

@@ -274,7 +274,7 @@ fn prepare(image: &RgbImage, mesh: &Mesh) -> View {
     }
     let mut pulled = uv.clone();
     inset(&mut pulled);
-    let skin = bake(&Photo { texture: &texture, uv: &uv, inset: &pulled, mesh });
+    let skin = bake(&Photo { texture: &texture, uv: &uv, inset: &pulled, mesh, width: face.width });
     View { skin, shape: Shape::of(mesh), photo: texture, uv }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Skin {
     pub uv: Box<[[f32; 2]; VERTICES]>,
     /// The photo's own slow colours.
     pub low: Box<Lows>,
+    /// How sharp each level of the texture is, in levels a pixel.
+    pub sharpness: Vec<f32>,
 }
 
 /// A photo with the face's mesh on it.
@@ -36,6 +38,8 @@ pub(crate) struct Photo<'a> {
     /// The same with the rim pulled inward: what is drawn.
     pub inset: &'a [[f32; 2]; VERTICES],
     pub mesh: &'a Mesh,
+    /// Of the face as it was stored, in pixels.
+    pub width: f32,
 }
 
 /// A sheet of per-pixel values while it is made.
@@ -46,6 +50,8 @@ struct Sheet {
     facing: Vec<f32>,
     /// Detail beyond this many levels is not skin.
     limit: Vec<f32>,
+    /// Of the face in the photo, in its own pixels.
+    photo_width: f32,
 }
 
 /// Prepares `photo`. Tens of milliseconds.
@@ -59,7 +65,12 @@ pub(crate) fn bake(photo: &Photo<'_>) -> Skin {
     light::of_texture(photo.texture, photo.uv, &mut colours);
     let seen: Vec<f32> = t.triangles[..t.skin]
         .iter()
-        .map(|tri| smoothstep(0.1, 0.45, tri.iter().map(|&v| facing[usize::from(v)]).sum::<f32>() / 3.0))
+        .map(|tri| {
+            let square = tri.iter().map(|&v| facing[usize::from(v)]).sum::<f32>() / 3.0;
+            // The photo's rim may show what is behind the face.
+            let rim = tri.iter().any(|&v| t.ring[usize::from(v)] == 0);
+            smoothstep(0.1, 0.45, square) * if rim { 0.25 } else { 1.0 }
+        })
         .collect();
     let mut low = Box::new([[0.0; 3]; VERTICES]);
     let mut scratch = light::Scratch::default();
@@ -72,11 +83,13 @@ pub(crate) fn bake(photo: &Photo<'_>) -> Skin {
     let width = span(0).max(0.72 * span(1));
     let layout = Layout::new((OVERSAMPLE * width).clamp(DENSITY.0, DENSITY.1));
     let uv = layout.places();
-    let mut sheet = Sheet::new(layout);
+    let mut sheet = Sheet::new(layout, photo.width);
     sheet.draw(photo, &uv, &low, &facing);
     sheet.mirror();
     sheet.clean(luma(&mean(&low)) / 150.0);
-    Skin { texture: sheet.into_texture(), uv, low }
+    let texture = sheet.into_texture();
+    let sharpness = light::sharpness_of(&texture, &uv);
+    Skin { texture, uv, low, sharpness }
 }
 
 fn mean(low: &Lows) -> [f32; 3] {
@@ -129,9 +142,15 @@ fn limits() -> Vec<f32> {
 }
 
 impl Sheet {
-    fn new(layout: Layout) -> Self {
+    fn new(layout: Layout, photo_width: f32) -> Self {
         let count = layout.width * layout.height;
-        Sheet { layout, detail: vec![[0.0; 3]; count], facing: vec![-1.0; count], limit: vec![0.0; count] }
+        Sheet {
+            layout,
+            detail: vec![[0.0; 3]; count],
+            facing: vec![-1.0; count],
+            limit: vec![0.0; count],
+            photo_width,
+        }
     }
 
     /// Fills the skin's triangles from the photo.
@@ -143,7 +162,7 @@ impl Sheet {
             let from = v.map(|v| photo.inset[v]);
             let to = v.map(|v| uv[v]);
             let scale = (area(from) / area(to).max(1e-6)).abs().sqrt();
-            let level = photo.texture.level(scale);
+            let level = photo.texture.level(scale, 0.0);
             let (max_u, max_v) = level.limits();
             each_pixel(to, self.layout, |at, w| {
                 let mix = |f: &dyn Fn(usize) -> f32| w[0] * f(v[0]) + w[1] * f(v[1]) + w[2] * f(v[2]);
@@ -190,6 +209,7 @@ impl Sheet {
     /// Takes out what is too far from skin to be skin; `brightness` 1 is skin of medium exposure.
     fn clean(&mut self, brightness: f32) {
         let density = self.layout.density;
+        self.smooth_colour();
         let [light, red, blue] = [0, 1, 2].map(|k| self.plane(k));
         let fine = blur(light, 0.008 * density);
         let (red, blue) = (blur(red, 0.02 * density), blur(blue, 0.02 * density));
@@ -248,6 +268,17 @@ impl Sheet {
                 let bound = if k == 0 { limit * factor } else { 0.5 * limit * factor };
                 let low = slow[at][k] / (1.0 + (slow[at][k] / bound).powi(2)).sqrt();
                 self.detail[at][k] = low * (1.0 - 0.7 * out) + own[k] * (1.0 - out) + fill[k] * out;
+            }
+        }
+    }
+
+    /// Photos keep less colour than they seem to: what is left is block noise, worse in small ones.
+    fn smooth_colour(&mut self) {
+        let small = smoothstep(200.0, 60.0, self.photo_width);
+        for k in [1, 2] {
+            let smooth = blur(self.plane(k), (0.006 + 0.016 * small) * self.layout.density);
+            for (detail, smooth) in self.detail.iter_mut().zip(smooth) {
+                detail[k] = smooth;
             }
         }
     }

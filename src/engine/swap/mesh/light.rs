@@ -12,7 +12,7 @@ use super::topology::{Mesh, VERTICES, topology};
 use crate::engine::{
     frame::{Frame, Reader, with_reader},
     params::ColourMatch,
-    swap::mesh::texture::Texture,
+    swap::mesh::texture::{Level, Texture},
 };
 
 /// Triangles of the skin, without those that close mouth and eyes.
@@ -36,13 +36,18 @@ const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 pub(crate) type Colours = [[f32; 3]; TRIANGLES];
 /// Slowly changing colour at every vertex: R, G, B in 0–255.
 pub(crate) type Lows = [[f32; 3]; VERTICES];
-/// At every vertex: factor on the source's detail, then the base colour it is added to.
-pub(crate) type Gains = [[f32; 4]; VERTICES];
+/// At every vertex: factor on the source's detail, the base colour it is added to, and how much of
+/// the swap shows beside the target's hair (0–1).
+pub(crate) type Gains = [[f32; 5]; VERTICES];
 
 struct Tables {
     /// Weight of a triangle as a witness of light, times its area on the canonical face.
     prior: Vec<f32>,
     region: Vec<u8>,
+    /// Whether hair may hang over a triangle.
+    hairline: Vec<bool>,
+    /// Triangles around each vertex.
+    around: Vec<Vec<u16>>,
     /// `TRIANGLES` rows of `VERTICES` weights.
     narrow: Vec<f32>,
     wide: Vec<f32>,
@@ -61,6 +66,8 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     let mut tables = Tables {
         prior: Vec::with_capacity(TRIANGLES),
         region: Vec::with_capacity(TRIANGLES),
+        hairline: Vec::with_capacity(TRIANGLES),
+        around: vec![Vec::new(); VERTICES],
         narrow: Vec::with_capacity(TRIANGLES * VERTICES),
         wide: Vec::with_capacity(TRIANGLES * VERTICES),
     };
@@ -87,12 +94,16 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
             0.25
         } else {
             match ring {
-                0 => 0.15,
-                1 => 0.5,
+                0 => 0.6,
+                1 => 0.9,
                 _ => 1.0,
             }
         };
         tables.prior.push(witness * area);
+        tables.hairline.push(ring <= 3 && centre[1] < 0.05);
+        for &v in tri {
+            tables.around[usize::from(v)].push(tables.region.len() as u16);
+        }
         tables.region.push(match centre {
             [_, y, _] if y < -0.3 => 0,
             [x, y, _] if y < 0.2 && x.abs() < 0.1 => 1,
@@ -132,9 +143,15 @@ pub(crate) fn of_texture(texture: &Texture, uv: &[[f32; 2]; VERTICES], out: &mut
     }
 }
 
-/// Mean colours of the target's triangles, and whether each is seen by the camera.
-pub(crate) fn of_frame(frame: &Frame<'_>, mesh: &Mesh, out: &mut Colours, seen: &mut [bool; TRIANGLES]) {
-    with_reader!(frame, r => of_frame_with(&r, frame.width(), frame.height(), mesh, out, seen));
+/// Mean colours of the target's triangles, and whether each is seen by the camera. Returns how
+/// sharp the face is: the mean size of the Laplacian of its first component, in levels.
+pub(crate) fn of_frame(
+    frame: &Frame<'_>,
+    mesh: &Mesh,
+    out: &mut Colours,
+    seen: &mut [bool; TRIANGLES],
+) -> f32 {
+    with_reader!(frame, r => of_frame_with(&r, frame.width(), frame.height(), mesh, out, seen))
 }
 
 fn of_frame_with<R: Reader>(
@@ -144,7 +161,8 @@ fn of_frame_with<R: Reader>(
     mesh: &Mesh,
     out: &mut Colours,
     seen: &mut [bool; TRIANGLES],
-) {
+) -> f32 {
+    let (mut edges, mut edge_count) = (0u32, 0u32);
     let triangles = topology().triangles.iter();
     for ((tri, out), seen) in triangles.zip(out.iter_mut()).zip(seen.iter_mut()) {
         let [a, b, c] = tri.map(|v| mesh[usize::from(v)]);
@@ -158,6 +176,13 @@ fn of_frame_with<R: Reader>(
                     sum[k] += u32::from(colour[k]);
                 }
                 n += 1;
+                let (x, y) = (x as usize, y as usize);
+                if x > 0 && y > 0 && x + 1 < width && y + 1 < height {
+                    let at = |x, y| i32::from(r.components(x, y)[0]);
+                    let sum = at(x - 1, y) + at(x + 1, y) + at(x, y - 1) + at(x, y + 1);
+                    edges += (4 * i32::from(colour[0]) - sum).unsigned_abs();
+                    edge_count += 1;
+                }
             }
         }
         *seen = n > 3 && super::topology::signed_area(mesh, *tri) > 0.0;
@@ -165,6 +190,29 @@ fn of_frame_with<R: Reader>(
             *out = r.rgb(sum.map(|s| s as f32 / n as f32));
         }
     }
+    edges as f32 / edge_count.max(1) as f32
+}
+
+/// The same sharpness of a texture's red channel, at the same places, for each of its levels.
+pub(crate) fn sharpness_of(texture: &Texture, uv: &[[f32; 2]; VERTICES]) -> Vec<f32> {
+    let measure = |level: &Level| {
+        let (mut sum, mut n) = (0u32, 0u32);
+        for tri in &topology().triangles[..TRIANGLES] {
+            let [a, b, c] = tri.map(|v| uv[usize::from(v)]);
+            for tap in TAPS {
+                let at = |k: usize| (tap[0] * a[k] + tap[1] * b[k] + tap[2] * c[k]).max(0.0);
+                let (x, y) = ((at(0) * level.scale.0) as usize, (at(1) * level.scale.1) as usize);
+                if x > 0 && y > 0 && x + 1 < level.width && y + 1 < level.height {
+                    let red = |x: usize, y: usize| (level.data[y * (level.width + 1) + x] & 255) as i32;
+                    let around = red(x - 1, y) + red(x + 1, y) + red(x, y - 1) + red(x, y + 1);
+                    sum += (4 * red(x, y) - around).unsigned_abs();
+                    n += 1;
+                }
+            }
+        }
+        sum as f32 / n.max(1) as f32
+    };
+    texture.levels.iter().map(measure).collect()
 }
 
 pub(crate) fn luma(c: &[f32; 3]) -> f32 {
@@ -214,7 +262,7 @@ fn expected(
 /// Weight of a triangle whose log luminance is `off` from what skin has there.
 fn trust(off: f32) -> f32 {
     let x = off / 0.6;
-    1.0 / (1.0 + x * x * x * x)
+    1.0 / (1.0 + x.powi(8))
 }
 
 /// Working memory of [`gains`].
@@ -317,7 +365,7 @@ pub(crate) fn gains(source: &Lows, mode: ColourMatch, scratch: &mut Scratch, out
     let any = seen.iter().any(|&s| s);
     if mode == ColourMatch::None || !any {
         for (out, low) in out.iter_mut().zip(source) {
-            *out = [1.0, low[0], low[1], low[2]];
+            *out = [1.0, low[0], low[1], low[2], 1.0];
         }
         return;
     }
@@ -337,7 +385,36 @@ pub(crate) fn gains(source: &Lows, mode: ColourMatch, scratch: &mut Scratch, out
         });
         let ratio = (luma(&base).max(4.0)) / luma(from).max(4.0);
         let contrast = if ratio < 1.0 { ratio.powf(0.8) } else { ratio.powf(0.3) };
-        *out = [contrast.clamp(0.3, 1.6), base[0], base[1], base[2]];
+        *out = [contrast.clamp(0.3, 1.6), base[0], base[1], base[2], 1.0];
+    }
+    hide_behind_hair(target, seen, order, out);
+}
+
+/// Darkness, in log luminance below that of skin, at which a triangle of the forehead or temples is
+/// half taken for hair.
+const HAIR: f32 = 0.5;
+
+/// Lets the target's hair lie over the swap.
+fn hide_behind_hair(
+    target: &Colours,
+    seen: &[bool; TRIANGLES],
+    order: &mut [f32; TRIANGLES],
+    out: &mut Gains,
+) {
+    let skin = expected(target, |i| seen[i], order);
+    let bare = |i: usize| {
+        let darker = skin[usize::from(TABLES.region[i])] - log_luma(&target[i]);
+        if !TABLES.hairline[i] || !seen[i] || darker <= 0.0 {
+            return 1.0;
+        }
+        let x = (darker / HAIR).powi(3);
+        1.0 / (1.0 + x * x)
+    };
+    for (out, around) in out.iter_mut().zip(&TABLES.around) {
+        let sum: f32 = around.iter().map(|&i| bare(usize::from(i))).sum();
+        let mean = sum / around.len().max(1) as f32;
+        let x = ((mean - 0.3) / 0.5).clamp(0.0, 1.0);
+        out[4] = x * x * (3.0 - 2.0 * x);
     }
 }
 
@@ -354,7 +431,7 @@ mod tests {
         scratch.seen.fill(true);
         let mut low = Box::new([[0.0; 3]; VERTICES]);
         scratch.lows(source, |_| 1.0, &mut low);
-        let mut out = Box::new([[0.0; 4]; VERTICES]);
+        let mut out = Box::new([[0.0; 5]; VERTICES]);
         gains(&low, mode, &mut scratch, &mut out);
         out
     }
@@ -412,8 +489,10 @@ mod tests {
                 }
             }
             let out = run(&flat([150.0; 3]), target, ColourMatch::Light);
+            let hidden = out.iter().filter(|g| g[4] < 0.1).count();
+            assert_eq!(hidden > 10, hairy(-1.0), "{hidden}");
             let darkest = out.iter().map(|g| g[1]).fold(255.0, f32::min);
-            assert!(darkest > 135.0, "{darkest}");
+            assert!(darkest > 120.0, "{darkest}");
         }
     }
 }

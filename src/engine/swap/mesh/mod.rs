@@ -54,12 +54,31 @@ impl Default for MeshSwap {
     }
 }
 
+/// Blur with which a texture of these `levels`, drawn at `level`, is as sharp as `wanted`.
+///
+/// A level magnified by r has Laplacians r² smaller, and a half octave is an r of √2.
+fn blur_for(levels: &[f32], level: f32, wanted: f32) -> f32 {
+    let sharpness = |blur: f32| {
+        let at = level + blur;
+        let (k, t) = (at.max(0.0) as usize, at.max(0.0).fract());
+        let of = |k: usize| levels.get(k).or(levels.last()).copied().unwrap_or(0.0);
+        (of(k) + t * (of(k + 1) - of(k))) * at.min(0.0).exp2() * (-blur).exp2()
+    };
+    let mut blur = 0.0;
+    while blur < 8.0 && sharpness(blur) > wanted {
+        blur += 0.125;
+    }
+    blur
+}
+
 /// What a face is drawn with.
 #[derive(Clone, Copy)]
 pub(crate) struct Look<'a> {
     pub view: &'a View,
     pub gains: &'a light::Gains,
     pub usual: &'a Usual,
+    /// Of the target, see [`light::of_frame`].
+    pub sharpness: f32,
 }
 
 impl MeshSwap {
@@ -98,9 +117,10 @@ impl MeshSwap {
         }
         let (vertices, inner, order, patches) = (&self.vertices, &self.inner, &self.order, &self.patches);
         let opacity = 255.0 * params.opacity;
+        let blur = self.blur(look, params.sharpness);
         let skin =
-            Brush { image: Image::Pyramid(&view.skin.texture), ink: Ink::Detail, over: false, opacity };
-        let photo = Brush { image: Image::Pyramid(&view.photo), ink: Ink::Colour, ..skin };
+            Brush { image: Image::Pyramid(&view.skin.texture, blur), ink: Ink::Detail, over: false, opacity };
+        let photo = Brush { image: Image::Pyramid(&view.photo, blur), ink: Ink::Colour, ..skin };
         paint(frame, region, &mut self.layer, pool, &|band| {
             patches.each(|level, corner| {
                 triangle(band, Brush { image: Image::Flat(level), ..photo }, corner);
@@ -124,14 +144,14 @@ impl MeshSwap {
         let (x, y) = (region.x as f32, region.y as f32);
         let view = look.view;
         for i in 0..VERTICES {
-            let [contrast, red, green, blue] = look.gains[i];
+            let [contrast, red, green, blue, shown] = look.gains[i];
             let base = [red, green, blue];
             let skin = Vertex {
                 x: self.moved[i][0] - x,
                 y: self.moved[i][1] - y,
                 u: view.skin.uv[i][0],
                 v: view.skin.uv[i][1],
-                cover: self.cover[i],
+                cover: if shown < 1.0 { shown * self.cover[i].min(1.5) } else { self.cover[i] },
                 contrast,
                 base,
             };
@@ -144,6 +164,29 @@ impl MeshSwap {
                 ..skin
             };
         }
+    }
+
+    /// Half octaves of blur that make the source as sharp as the target is, times
+    /// 2^(2 `sharpness`).
+    fn blur(&self, look: Look<'_>, sharpness: f32) -> f32 {
+        const MOST: f32 = 4.0;
+        let t = topology();
+        let area = |p: &dyn Fn(usize) -> (f32, f32), tri: &[u16; 3]| {
+            let [a, b, c] = tri.map(|v| p(usize::from(v)));
+            ((b.0 - a.0) * (c.1 - a.1) - (b.1 - a.1) * (c.0 - a.0)).max(0.0)
+        };
+        let (mut sheet, mut screen) = (0.0, 0.0);
+        for tri in &t.triangles[..t.skin] {
+            let seen = area(&|v| (self.vertices[v].x, self.vertices[v].y), tri);
+            if seen > 0.0 {
+                screen += seen;
+                sheet += area(&|v| (self.vertices[v].u, self.vertices[v].v), tri);
+            }
+        }
+        let contrast = look.gains.iter().map(|g| g[0]).sum::<f32>() / VERTICES as f32;
+        let wanted = look.sharpness * (2.0 * sharpness).exp2();
+        let level = (sheet / screen.max(1.0)).max(1e-6).log2();
+        blur_for(&look.view.skin.sharpness, level, wanted / contrast.max(0.1)).min(MOST)
     }
 
     /// The triangles that face the camera, far to near.
@@ -162,5 +205,20 @@ impl MeshSwap {
             }
         }
         self.order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blur_brings_a_sharp_texture_down_and_leaves_a_soft_one() {
+        let levels = [10.0, 11.0, 12.0, 13.0];
+        assert_eq!(blur_for(&levels, 0.0, 20.0), 0.0);
+        let blur = blur_for(&levels, 0.0, 5.0);
+        assert!((1.0..1.5).contains(&blur), "{blur}");
+        assert!(blur_for(&levels, 1.0, 5.0) > blur);
+        assert_eq!(blur_for(&levels, -4.0, 5.0), 0.0);
     }
 }

@@ -44,7 +44,8 @@ pub(crate) struct Brush<'a> {
 /// Where texels come from.
 #[derive(Clone, Copy)]
 pub(crate) enum Image<'a> {
-    Pyramid(&'a Texture),
+    /// With half octaves of blur beyond what the size asks for.
+    Pyramid(&'a Texture, f32),
     Flat(&'a Level),
 }
 
@@ -115,7 +116,7 @@ pub(crate) fn triangle(band: &mut Band<'_>, brush: Brush<'_>, corner: [&Vertex; 
     }
     let source = (c[1].u - c[0].u) * (c[2].v - c[0].v) - (c[1].v - c[0].v) * (c[2].u - c[0].u);
     let level = match brush.image {
-        Image::Pyramid(texture) => texture.level((source / det).abs().sqrt()),
+        Image::Pyramid(texture, blur) => texture.level((source / det).abs().sqrt(), blur),
         Image::Flat(level) => level,
     };
     let at = c.map(|v| attributes(v, level.scale));
@@ -238,7 +239,7 @@ mod tests {
     }
 
     fn brush(texture: &Texture) -> Brush<'_> {
-        Brush { image: Image::Pyramid(texture), ink: Ink::Colour, over: false, opacity: 255.0 }
+        Brush { image: Image::Pyramid(texture, 0.0), ink: Ink::Colour, over: false, opacity: 255.0 }
     }
 
     fn vertex(x: f32, y: f32) -> Vertex {

@@ -7,7 +7,7 @@ use crate::engine::{
 };
 
 /// Fade at the eyes' and mouth's openings, in face widths.
-const OPENING: f32 = 0.008;
+const OPENING: f32 = 0.016;
 /// Vertices further in than this many rings are opaque whatever the feather.
 const DEEP: u8 = 5;
 const OPAQUE: f32 = 16.0;

@@ -97,17 +97,18 @@ impl Texture {
         (Texture::new(large.into_vec(), size(width), size(height)), scale)
     }
 
-    /// The level for drawing with `scale` level-0 pixels an output pixel.
-    pub fn level(&self, scale: f32) -> &Level {
+    /// The level for drawing with `scale` level-0 pixels an output pixel, `blur` half octaves
+    /// coarser than that asks for.
+    pub fn level(&self, scale: f32, blur: f32) -> &Level {
         // Half a step of bias towards the sharper level: bilinear filtering of the coarser one
         // loses more than the aliasing of the finer one shows.
-        let k = (2.0 * scale.max(1.0).log2()) as usize;
+        let k = (2.0 * scale.log2() + blur).max(0.0) as usize;
         &self.levels[k.min(self.levels.len() - 1)]
     }
 
     /// Mean colour around a level-0 position, `radius` level-0 pixels wide, R, G, B in 0–255.
     pub fn mean(&self, x: f32, y: f32, radius: f32) -> [f32; 3] {
-        let level = self.level(radius);
+        let level = self.level(radius, 0.0);
         let to_fixed = |v: f32, max: i32| ((v * 65536.0) as i32).clamp(0, max);
         let (max_x, max_y) = level.limits();
         let u = to_fixed(x * level.scale.0 - 0.5, max_x);
