@@ -172,9 +172,9 @@ fn stored(upright: &RgbImage, value: u8) -> RgbImage {
             3 => (w - 1 - column, h - 1 - row),
             4 => (column, h - 1 - row),
             5 => (row, column),
-            6 => (row, h - 1 - column),
+            6 => (w - 1 - row, column),
             7 => (w - 1 - row, h - 1 - column),
-            _ => (w - 1 - row, column),
+            _ => (row, h - 1 - column),
         };
         *upright.get_pixel(x, y)
     })
@@ -203,7 +203,7 @@ fn every_exif_orientation_gives_the_same_swap() {
         let path = folder.join(format!("turned-{value}.jpg"));
         let bytes = with_orientation(&jpeg(&stored(&upright, value)), value, value % 2 == 0);
         fs::write(&path, bytes).unwrap();
-        assert_alike(&wanted, &shown(&one(&path).unwrap().0), 4.0, &format!("orientation {value}"));
+        assert_alike(&wanted, &shown(&one(&path).unwrap().0), 3.0, &format!("orientation {value}"));
     }
 }
 

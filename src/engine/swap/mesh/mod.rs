@@ -32,6 +32,8 @@ pub(crate) struct MeshSwap {
     /// The same for what lies inside eyes and mouth: drawn from the photo itself.
     inner: Box<[Vertex; VERTICES]>,
     normals: Box<[[f32; 3]; VERTICES]>,
+    /// Cover without the openings, and with them.
+    whole: Box<[f32; VERTICES]>,
     cover: Box<[f32; VERTICES]>,
     order: Vec<(f32, u16)>,
     patches: Patches,
@@ -46,6 +48,7 @@ impl Default for MeshSwap {
             vertices: Box::new([Vertex::default(); VERTICES]),
             inner: Box::new([Vertex::default(); VERTICES]),
             normals: Box::new([[0.0; 3]; VERTICES]),
+            whole: Box::new([0.0; VERTICES]),
             cover: Box::new([0.0; VERTICES]),
             order: Vec::with_capacity(topology().triangles.len()),
             patches: Patches::default(),
@@ -99,7 +102,7 @@ impl MeshSwap {
         let view = look.view;
         let moves = look.usual.move_towards(&view.shape, params.shape, mesh, &mut self.moved);
         rim::facing(&self.moved, &mut self.normals);
-        rim::cover(&self.moved, &self.normals, params, &mut self.cover);
+        rim::cover(&self.moved, &self.normals, params, &mut self.whole, &mut self.cover);
         let bound = |axis: usize| {
             self.moved.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), p| {
                 (low.min(p[axis]), high.max(p[axis]))
@@ -113,7 +116,7 @@ impl MeshSwap {
         self.sort(params);
         self.patches.clear();
         if moves {
-            self.patches.take(frame, mesh, &self.vertices, params);
+            self.patches.take(frame, mesh, &self.vertices, &self.whole, params);
         }
         let (vertices, inner, order, patches) = (&self.vertices, &self.inner, &self.order, &self.patches);
         let opacity = 255.0 * params.opacity;

@@ -40,8 +40,15 @@ impl Patches {
     }
 
     /// Copies what lies in and around the openings that stay the target's. `own`: where the face
-    /// is; `moved`: where it is drawn, whose pixels relative to the layer are `at`.
-    pub fn take(&mut self, frame: &Frame<'_>, own: &Mesh, at: &[Vertex; VERTICES], params: &Params) {
+    /// is; `moved`: where it is drawn, whose pixels relative to the layer are `at` and whose mask is `cover`.
+    pub fn take(
+        &mut self,
+        frame: &Frame<'_>,
+        own: &Mesh,
+        at: &[Vertex; VERTICES],
+        cover: &[f32; VERTICES],
+        params: &Params,
+    ) {
         self.clear();
         let t = topology();
         for (i, opening) in t.openings.iter().enumerate() {
@@ -56,7 +63,7 @@ impl Patches {
                 self.vertices[v] = Vertex {
                     u: own[v][0] - left as f32,
                     v: own[v][1] - top as f32,
-                    cover: 1.0,
+                    cover: cover[v],
                     contrast: 1.0,
                     base: [0.0; 3],
                     ..at[v]

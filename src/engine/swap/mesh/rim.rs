@@ -60,12 +60,19 @@ pub(crate) fn facing(mesh: &Mesh, normals: &mut [[f32; 3]; VERTICES]) {
     }
 }
 
-/// Cover of each vertex: 0 at the mask's edge, 1 one feather width inside.
-pub(crate) fn cover(mesh: &Mesh, normals: &[[f32; 3]; VERTICES], params: &Params, out: &mut [f32; VERTICES]) {
+/// Cover of each vertex: 0 at the mask's edge, 1 one feather width inside. `whole` is the same
+/// without the openings of eyes and mouth.
+pub(crate) fn cover(
+    mesh: &Mesh,
+    normals: &[[f32; 3]; VERTICES],
+    params: &Params,
+    whole: &mut [f32; VERTICES],
+    out: &mut [f32; VERTICES],
+) {
     let t = topology();
     let width = face_width(mesh);
     let feather = (0.1 * params.mask_blur * width).max(0.75);
-    for (v, out) in out.iter_mut().enumerate() {
+    for (v, out) in whole.iter_mut().enumerate() {
         *out = match t.ring[v] {
             0 => 0.0,
             r if r <= DEEP => loop_distance(mesh, &t.oval, mesh[v]) / feather,
@@ -75,10 +82,15 @@ pub(crate) fn cover(mesh: &Mesh, normals: &[[f32; 3]; VERTICES], params: &Params
         let fade = ((normals[v][2] - 0.05) / 0.3).clamp(0.0, 1.0);
         *out = out.min(OPAQUE) * fade;
     }
+    if params.mask_padding != [0.0; 4] {
+        pad(mesh, params.mask_padding, feather, whole);
+    }
+    out.copy_from_slice(whole);
     let opening = (OPENING * width).max(0.75);
     let mut open = |contour: &[u16]| {
         for &v in contour {
-            out[usize::from(v)] = 0.0;
+            let v = usize::from(v);
+            out[v] = out[v].min(0.0);
         }
         for v in t.neighbours(contour) {
             let v = usize::from(v);
@@ -91,9 +103,6 @@ pub(crate) fn cover(mesh: &Mesh, normals: &[[f32; 3]; VERTICES], params: &Params
     if params.eyes == Owner::Target {
         open(&t.left_eye);
         open(&t.right_eye);
-    }
-    if params.mask_padding != [0.0; 4] {
-        pad(mesh, params.mask_padding, feather, out);
     }
 }
 
