@@ -1,7 +1,7 @@
 //! The whole element: frames/s, heap allocations a frame in Rust, and the time from PLAYING to the
-//! first swapped frame, synchronous; then frames in flight against synchronous.
+//! first swapped frame, synchronous; what pools save; frames in flight against synchronous.
 //!
-//! `cargo bench --bench element`, with `-- flight` for the second part alone. Frames are made
+//! `cargo bench --bench element`, with `-- flight` without the first part. Frames are made
 //! before the clock starts and each is pushed as a writable buffer.
 
 mod common;
@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_check::Harness;
+use gstfaceswap::{
+    engine::{Colorimetry, Engine, Frame, Params, PixelFormat, Plan, Report, SourceLoader},
+    models::{Pack, Search},
+};
 use image::{RgbImage, imageops};
 
 #[global_allocator]
@@ -73,8 +77,17 @@ fn processor_time() -> f64 {
     ticks / 100.0
 }
 
-/// Frames a second with `depth` frames in flight, and processor seconds a frame.
-fn throughput(originals: &[Vec<u8>], depth: u32, threads: u32) -> (f64, f64) {
+/// What a round of as many frames as possible came to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Throughput {
+    /// Frames a second.
+    rate: f64,
+    /// Processor milliseconds a frame.
+    worked: f64,
+    allocations: f64,
+}
+
+fn throughput(originals: &[Vec<u8>], depth: u32, threads: u32) -> Throughput {
     let element = gst::ElementFactory::make("faceswap")
         .property("source", common::photo("grace_hopper.jpg").display().to_string())
         .property_from_str("mark", "none")
@@ -93,19 +106,25 @@ fn throughput(originals: &[Vec<u8>], depth: u32, threads: u32) -> (f64, f64) {
         exclusive.set_pts(gst::ClockTime::from_nseconds(i * 1_000_000_000 / 60));
         buffer
     });
-    let (mut started, mut before) = (Instant::now(), 0.0);
+    let (mut started, mut before) = (Instant::now(), (0.0, 0));
     for (i, buffer) in frames.collect::<Vec<_>>().into_iter().enumerate() {
         if i as u64 == WARM {
-            (started, before) = (Instant::now(), processor_time());
+            (started, before) = (Instant::now(), (processor_time(), common::allocated().0));
         }
         harness.push(buffer).expect("a frame goes in");
         while harness.try_pull().is_some() {}
     }
     harness.push_event(gst::event::Eos::new());
-    let (spent, worked) = (started.elapsed(), processor_time() - before);
+    let (spent, worked) = (started.elapsed(), processor_time() - before.0);
+    let allocated = common::allocated().0 - before.1;
     let stats = element.property::<gst::Structure>("stats");
     assert_eq!(stats.get::<u64>("frames-swapped"), Ok(IN_FLIGHT_FRAMES + WARM), "every frame is swapped");
-    (IN_FLIGHT_FRAMES as f64 / spent.as_secs_f64(), worked / IN_FLIGHT_FRAMES as f64)
+    let frames = IN_FLIGHT_FRAMES as f64;
+    Throughput {
+        rate: frames / spent.as_secs_f64(),
+        worked: 1e3 * worked / frames,
+        allocations: allocated as f64 / frames,
+    }
 }
 
 /// Two pictures side by side.
@@ -118,37 +137,86 @@ fn beside(left: &RgbImage, right: &RgbImage) -> RgbImage {
 
 /// Rounds take turns, so that both sides of a ratio see the same machine.
 fn in_flight() {
+    const CASES: [(&str, u32, u32); 6] = [
+        ("one thread, none", 0, 1),
+        ("none", 0, 0),
+        ("1", 1, 0),
+        ("2", 2, 0),
+        ("3", 3, 0),
+        ("3, eight threads", 3, 8),
+    ];
     let one = common::pictures(1920, 1080, 400.0, 24);
     let half = common::pictures(960, 1080, 400.0, 24);
     let two: Vec<RgbImage> = (0..24).map(|i| beside(&half[i], &half[(i + 8) % 24])).collect();
-    println!(
-        "| 1920×1080 | threads | in flight 0 | 1 | 2 | 3 | 3 over 0 | worst to best round | CPU ms/frame at 0 | at 3 |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
-    for (name, pictures, threads) in [("one face", &one, 0), ("two faces", &two, 0), ("two faces", &two, 8)] {
+    for (name, pictures) in [("one face", &one), ("two faces", &two)] {
         let originals: Vec<Vec<u8>> = pictures.iter().map(common::nv12).collect();
-        let (mut rates, mut worked) = ([const { Vec::new() }; 4], [0.0; 4]);
-        for _ in 0..ROUNDS {
-            for (depth, rates) in rates.iter_mut().enumerate() {
-                let (rate, time) = throughput(&originals, depth as u32, threads);
-                rates.push(rate);
-                worked[depth] += 1e3 * time / ROUNDS as f64;
+        let mut rounds = [[Throughput::default(); CASES.len()]; ROUNDS];
+        for round in &mut rounds {
+            for (result, (_, depth, threads)) in round.iter_mut().zip(CASES) {
+                *result = throughput(&originals, depth, threads);
             }
         }
-        let mut ratios: Vec<f64> = rates[3].iter().zip(&rates[0]).map(|(many, none)| many / none).collect();
-        ratios.sort_by(f64::total_cmp);
-        let median = |mut rates: Vec<f64>| {
-            rates.sort_by(f64::total_cmp);
-            rates[ROUNDS / 2]
+        let median = |of: &dyn Fn(&[Throughput; CASES.len()]) -> f64| {
+            let mut values = rounds.each_ref().map(of);
+            values.sort_by(f64::total_cmp);
+            values[ROUNDS / 2]
         };
-        let [none, one, two, three] = rates.map(median);
         println!(
-            "| {name} | {threads} | {none:.0} | {one:.0} | {two:.0} | {three:.0} | {:.2} | {:.2}–{:.2} | {:.1} | {:.1} |",
-            ratios[ROUNDS / 2],
-            ratios[0],
-            ratios[ROUNDS - 1],
-            worked[0],
-            worked[3],
+            "\n| 1920×1080, {name}: in flight | frames/s | over none | over one thread | CPU ms/frame | allocations/frame |"
+        );
+        println!("|---|---|---|---|---|---|");
+        for (i, (case, ..)) in CASES.iter().enumerate() {
+            println!(
+                "| {case} | {:.0} | {:.2} | {:.2} | {:.1} | {:.2} |",
+                median(&|round| round[i].rate),
+                median(&|round| round[i].rate / round[1].rate),
+                median(&|round| round[i].rate / round[0].rate),
+                median(&|round| round[i].worked),
+                median(&|round| round[i].allocations),
+            );
+        }
+    }
+}
+
+/// What a frame's plan, report and copy take from the heap where they are made anew each time, and
+/// where they are used again.
+fn pools() {
+    const FRAMES: u64 = 100;
+    let pack = Pack::find(&Search::default()).expect("the default pack");
+    let mut loader = SourceLoader::new(&pack).expect("the source loader");
+    let (source, _) = loader.load(&[common::photo("grace_hopper.jpg")]).expect("the source photo");
+    let shared = common::nv12(&common::pictures(960, 540, 200.0, 1)[0]);
+    println!("\n| 960×540, one face | allocations/frame | bytes/frame |");
+    println!("|---|---|---|");
+    for (name, reuse) in [("made anew", false), ("from pools", true)] {
+        let (mut analyser, mut painter) = Engine::new(&pack, 1).expect("the engine").split();
+        let (mut plan, mut report, mut copy) = (Plan::default(), Report::default(), Vec::new());
+        let mut before = (0, 0);
+        for i in 0..FRAMES + WARM {
+            if i == WARM {
+                before = common::allocated();
+            }
+            if !reuse {
+                (plan, report, copy) = (Plan::default(), Report::default(), Vec::new());
+            }
+            copy.clear();
+            copy.extend_from_slice(&shared);
+            let (luma, chroma) = copy.split_at_mut(960 * 540);
+            let planes = [luma, chroma, &mut [][..]];
+            let frame =
+                Frame::new(PixelFormat::Nv12, 960, 540, planes, [960, 960, 0], Colorimetry::default());
+            let mut frame = frame.expect("a frame that fits");
+            let time = Duration::from_secs_f64(i as f64 / 60.0);
+            let params = Params::default();
+            analyser.analyse(&frame, &params, time, &mut plan).expect("a plan");
+            painter.paint(&mut frame, &plan, &source, &params, &mut report).expect("a picture");
+            assert_eq!(report.swapped, 1, "frame {i}");
+        }
+        let after = common::allocated();
+        println!(
+            "| {name} | {:.1} | {} |",
+            (after.0 - before.0) as f64 / FRAMES as f64,
+            (after.1 - before.1) / FRAMES,
         );
     }
 }
@@ -159,6 +227,7 @@ fn main() {
     if !std::env::args().any(|arg| arg == "flight") {
         synchronous();
     }
+    pools();
     in_flight();
 }
 

@@ -1,4 +1,4 @@
-//! Asks the system how this process and the machine do, once a second on a thread of its own, so
+//! Asks the system how this process and the machine do, now and then on a thread of its own, so
 //! that the streaming threads only read numbers.
 
 use std::{
@@ -13,7 +13,7 @@ use super::platform::{self, Platform, Thermal};
 use crate::sync::lock;
 
 /// Between two looks.
-const PERIOD: Duration = Duration::from_secs(1);
+const PERIOD: Duration = Duration::from_secs(5);
 /// Share of the machine's memory below which what is available is short.
 const SHORT: f64 = 0.04;
 

@@ -1,6 +1,9 @@
 //! The governor and what is told of the machine: at each frame, on the streaming thread.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
@@ -10,7 +13,7 @@ use crate::{
     control::{
         governor::{Governor, LEVELS, Sample},
         monitor::{Monitor, Vitals},
-        platform::Heat,
+        platform::{Heat, Machine, platform},
     },
     engine::Effort,
     sync::lock,
@@ -48,6 +51,8 @@ impl FaceSwap {
     /// Begins anew with a stream.
     pub(super) fn start_control(&self) {
         *lock(&self.control) = Control::default();
+        static MACHINE: LazyLock<Machine> = LazyLock::new(|| platform().machine());
+        gst::info!(CAT, imp = self, "{:?}", *MACHINE);
         let monitor = Monitor::of_process();
         if let Err(e) = &monitor {
             gst::warning!(CAT, imp = self, "Nothing will be known of heat and memory: no thread: {e}");
