@@ -221,11 +221,13 @@ impl Flight {
     }
 }
 
-/// The workers of one flight, which has them only once. Dropped, they end after the stage they are in, and are joined.
+/// The threads of one flight, which has them only once. Dropped, they end after the stage they are
+/// in, and are joined.
 #[derive(Debug)]
 pub(super) struct Crew {
     flight: Arc<Flight>,
-    threads: Vec<thread::JoinHandle<()>>,
+    workers: Vec<thread::JoinHandle<()>>,
+    lookout: Option<thread::JoinHandle<()>>,
 }
 
 impl Crew {
@@ -239,24 +241,34 @@ impl Crew {
         release: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let (mut analyser, mut painter) = engine.split();
-        let mut crew = Crew { flight, threads: Vec::with_capacity(3) };
-        crew.start("faceswap-analysis", move |flight| {
+        let mut crew = Crew { flight, workers: Vec::with_capacity(2), lookout: None };
+        let analysis = crew.start("faceswap-analysis", move |flight| {
             flight.work(|s| &mut s.arrived, |s| &mut s.analysed, |p| p.analyse(&mut analyser));
         })?;
-        crew.start("faceswap-painter", move |flight| {
+        crew.workers.push(analysis);
+        let painting = crew.start("faceswap-painter", move |flight| {
             flight.work(|s| &mut s.analysed, |s| &mut s.painted, |p| p.paint(&mut painter));
         })?;
-        crew.start("faceswap-lookout", move |flight| flight.look_out(release))?;
+        crew.workers.push(painting);
+        crew.lookout = Some(crew.start("faceswap-lookout", move |flight| flight.look_out(release))?);
         Ok(crew)
     }
 
-    fn start(&mut self, name: &str, work: impl FnOnce(&Flight) + Send + 'static) -> io::Result<()> {
+    fn start(
+        &self,
+        name: &str,
+        work: impl FnOnce(&Flight) + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>> {
         let flight = self.flight.clone();
-        self.threads.push(thread::Builder::new().name(name.into()).spawn(move || {
+        thread::Builder::new().name(name.into()).spawn(move || {
             prefer_fast_cores();
             work(&flight);
-        })?);
-        Ok(())
+        })
+    }
+
+    /// As dropping it, where the thread that releases frames may wait for the calling one, or be it.
+    pub fn abandon(mut self) {
+        drop(self.lookout.take());
     }
 }
 
@@ -264,11 +276,8 @@ impl Drop for Crew {
     fn drop(&mut self) {
         self.flight.change(|state| state.stop = true);
         self.flight.painted.notify_all();
-        for thread in self.threads.drain(..) {
-            // An overdue frame that failed ends the crew from within.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
+        for thread in self.workers.drain(..).chain(self.lookout.take()) {
+            let _ = thread.join();
         }
     }
 }

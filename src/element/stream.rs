@@ -54,7 +54,7 @@ enum Where {
     #[default]
     Nobody,
     Stream(Box<Engine>),
-    Workers(#[expect(dead_code, reason = "ends them when dropped")] Crew),
+    Workers(Crew),
 }
 
 /// Why a frame could not be swapped.
@@ -208,7 +208,10 @@ impl Stream {
     /// Gives up an engine that panicked: its state says nothing any more.
     pub fn lose_engine(&mut self) {
         let engine = std::mem::take(&mut self.engine);
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(engine)));
+        let _ = catch_unwind(AssertUnwindSafe(|| match engine {
+            Where::Workers(crew) => crew.abandon(),
+            other => drop(other),
+        }));
         if let Some(flight) = &self.flight {
             flight.discard();
         }

@@ -76,6 +76,15 @@ fn a_panic_of_a_worker_is_an_error_and_the_element_starts_again() {
         element.set_state(gst::State::Null).unwrap();
         while bus.pop().is_some() {}
     }
+
+    // Told as well where no other frame comes.
+    let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+    harness.set_src_caps_str("video/x-raw,format=I420,width=64,height=48,framerate=50/1");
+    PANIC.store(true, Ordering::Relaxed);
+    harness.push(frame(0)).unwrap();
+    let error = bus.timed_pop_filtered(10 * gst::ClockTime::SECOND, &[gst::MessageType::Error]);
+    assert!(error.is_some(), "no error");
+    element.set_state(gst::State::Null).unwrap();
 }
 
 /// A machine that is as hot as it is told to be.
