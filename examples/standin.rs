@@ -26,10 +26,13 @@ struct Args {
     /// Where to, made if need be.
     folder: PathBuf,
     kind: Kind,
+    /// Leaves the batch of full-size networks open.
+    #[arg(long)]
+    free: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Args { folder, kind } = Args::parse();
+    let Args { folder, kind, free } = Args::parse();
     std::fs::create_dir_all(&folder)?;
     match kind {
         Kind::Families => {
@@ -40,7 +43,7 @@ fn main() -> anyhow::Result<()> {
         Kind::Full | Kind::FullFp16 => {
             let half = matches!(kind, Kind::FullFp16);
             let file = if half { "inswapper_128_fp16.onnx" } else { "inswapper_128.onnx" };
-            standin::write(&standin::inswapper_full(half), &folder.join(file));
+            standin::write(&standin::inswapper_full(half, free), &folder.join(file));
             standin::write(&standin::recognizer(512), &folder.join("arcface_w600k_r50.onnx"));
         }
     }

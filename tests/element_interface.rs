@@ -28,7 +28,9 @@ const PROPERTIES: &str = "
     quality             enum        balanced  performance,balanced,quality C
     auto-quality        gboolean    TRUE      -           C
     target-fps          guint       0         0..240      C
-    select              enum        largest   largest,all,left-most,right-most,top,bottom,centre C
+    select              enum        largest   largest,all,left-most,right-most,top,bottom,centre,reference C
+    reference           gchararray  -         -           C
+    reference-distance  gdouble     0         0..2        C
     max-faces           guint       8         1..64       C
     detection-threshold gdouble     0.5       0..1        C
     detection-interval  guint       10        1..300      C

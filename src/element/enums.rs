@@ -53,6 +53,7 @@ mirror!(
         Top = "top", "The topmost face";
         Bottom = "bottom", "The bottommost face";
         Centre = "centre", "The face nearest the centre of the picture";
+        Reference = "reference", "The face of the person that the property reference shows";
     }
 );
 

@@ -179,6 +179,11 @@ impl ObjectImpl for FaceSwap {
         if name == "source" {
             self.source_changed(source.as_deref());
         }
+        if name == "reference"
+            && let Some(loader) = self.loader()
+        {
+            loader.poke();
+        }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -246,7 +251,8 @@ impl BaseTransformImpl for FaceSwap {
         if let Some(list) = &settings.source {
             let neural =
                 settings.neural().map_err(|e| gst::error_msg!(gst::LibraryError::Settings, ("{e}")))?;
-            job::check(list, &search, neural.is_some()).map_err(|e| e.to_start_error())?;
+            job::check(list, &search, neural.is_some(), settings.reference.as_deref())
+                .map_err(|e| e.to_start_error())?;
         }
         let neural = settings.neural().unwrap_or_default();
         self.fault.store(false, Ordering::Relaxed);

@@ -13,9 +13,11 @@ use glib::{WeakRef, prelude::*, subclass::prelude::*};
 use super::{FaceSwap, loader::Job, log::CAT, mark::Origin, messages};
 use crate::{
     engine::{
-        Engine, EngineError, Network, NetworkPort, Preparer, Source, SourceError, SourceLoader, split_list,
+        Engine, EngineError, Network, NetworkPort, Preparer, Reference, ReferencePort, Source, SourceError,
+        SourceLoader, split_list,
     },
     models::{self, Model, ModelError, Options, Pack, Provider, Search},
+    sync::lock,
 };
 
 /// A source, with the engine that shows it where the stream has none yet.
@@ -80,7 +82,12 @@ impl From<&LoadError> for glib::Error {
 }
 
 /// What can be said without loading anything: whether the files are there.
-pub(super) fn check(list: &str, search: &Search, network: bool) -> Result<(), LoadError> {
+pub(super) fn check(
+    list: &str,
+    search: &Search,
+    network: bool,
+    reference: Option<&str>,
+) -> Result<(), LoadError> {
     let missing = |path: &Path| matches!(path.try_exists(), Ok(false));
     if let Some(path) = split_list(list).into_iter().find(|path| missing(path)) {
         return Err(SourceError::Missing { path }.into());
@@ -88,6 +95,12 @@ pub(super) fn check(list: &str, search: &Search, network: bool) -> Result<(), Lo
     Pack::find(search)?;
     if network {
         search.check_swapper()?;
+    }
+    if let Some(list) = reference {
+        if let Some(path) = split_list(list).into_iter().find(|path| missing(path)) {
+            return Err(SourceError::Missing { path }.into());
+        }
+        search.recognizer()?;
     }
     Ok(())
 }
@@ -128,6 +141,9 @@ pub(super) struct Load {
     running: Option<Running>,
     /// The network failed on a frame.
     fault: Arc<AtomicBool>,
+    references: Option<ReferencePort>,
+    /// That the engine was brought.
+    reference: Option<String>,
     /// The newest source, to be prepared for a network that comes later.
     source: Option<Arc<Source>>,
 }
@@ -151,6 +167,8 @@ impl Load {
             neural,
             running: None,
             fault,
+            references: None,
+            reference: None,
             source: None,
         }
     }
@@ -169,6 +187,7 @@ impl Load {
             self.sources = Some(sources);
             let engine = Box::new(Engine::new(&pack, self.threads)?);
             self.port = Some(engine.network_port());
+            self.references = Some(engine.reference_port());
             self.engine = Some(engine);
             self.origin = Some(Arc::new(origin(&pack.landmarker)?));
         }
@@ -189,6 +208,34 @@ impl Load {
         let counts = running.preparer.cache_counts();
         self.tell(|element| element.imp().count_cache(counts));
         Ok(())
+    }
+
+    /// Brings the engine the reference that the user now asks for. One that cannot be used is told
+    /// of, and the one before stays.
+    fn follow_reference(&mut self) {
+        let (Some(element), Some(port)) = (self.element.upgrade(), self.references.clone()) else { return };
+        let wanted = lock(&element.imp().settings).reference.clone();
+        if wanted == self.reference {
+            return;
+        }
+        match wanted.as_deref().map(|list| self.load_reference(list)) {
+            None => port.offer(None),
+            Some(Ok(reference)) => port.offer(Some(reference)),
+            Some(Err(error)) => {
+                let text = format!("reference: {error}");
+                gst::element_warning!(element, gst::StreamError::Decode, ("{text}"));
+            }
+        }
+        self.reference = wanted;
+    }
+
+    fn load_reference(&mut self, list: &str) -> Result<Reference, LoadError> {
+        let model = self.search.recognizer()?;
+        let Some(sources) = &mut self.sources else { unreachable!("made together with the engine") };
+        sources.keep_portraits(true);
+        let loaded = Reference::load(sources, &model, &split_list(list));
+        sources.keep_portraits(self.neural.is_some());
+        Ok(loaded?)
     }
 
     /// Loads the network and hands it to the engine.
@@ -234,6 +281,7 @@ impl Job for Load {
     }
 
     fn afterwards(&mut self) -> Result<(), LoadError> {
+        self.follow_reference();
         let Some(neural) = self.neural.clone() else { return Ok(()) };
         let provider = self.running.as_ref().map(|running| running.provider);
         match provider {

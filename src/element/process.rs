@@ -67,8 +67,9 @@ impl FaceSwap {
             stream.passthrough = Some(passthrough);
             stream.reset();
         }
-        // Where the output must be repeatable, no frame may depend on how soon the network is there.
-        if stream.neural && !passthrough && self.is_deterministic(stream) {
+        // Where the output must be repeatable, no frame may depend on how soon a network or a reference
+        // is there.
+        if !passthrough && self.is_deterministic(stream) {
             if !loader.settle() {
                 return Err(gst::FlowError::Flushing);
             }

@@ -27,6 +27,7 @@ pub(super) struct Settings {
     pub detector_file: Option<String>,
     pub landmarker_file: Option<String>,
     pub model_file: Option<String>,
+    pub reference: Option<String>,
     pub recognizer_file: Option<String>,
     pub model_cache_dir: Option<String>,
     pub execution_provider: ExecutionProvider,
@@ -56,6 +57,7 @@ impl Default for Settings {
             detector_file: None,
             landmarker_file: None,
             model_file: None,
+            reference: None,
             recognizer_file: None,
             model_cache_dir: None,
             execution_provider: ExecutionProvider::default(),
@@ -121,6 +123,8 @@ impl Settings {
             "landmarker-file" => self.landmarker_file.to_value(),
             "model-file" => self.model_file.to_value(),
             "recognizer-file" => self.recognizer_file.to_value(),
+            "reference" => self.reference.to_value(),
+            "reference-distance" => decimal(p.reference_distance).to_value(),
             "model-cache-dir" => self.model_cache_dir.to_value(),
             "execution-provider" => self.execution_provider.to_value(),
             "device" => self.device.to_value(),
@@ -166,6 +170,8 @@ impl Settings {
             "landmarker-file" => self.landmarker_file = text(name, value)?,
             "model-file" => self.model_file = text(name, value)?,
             "recognizer-file" => self.recognizer_file = text(name, value)?,
+            "reference" => self.reference = text(name, value)?,
+            "reference-distance" => p.reference_distance = read::<f64>(name, value)? as f32,
             "model-cache-dir" => self.model_cache_dir = text(name, value)?,
             "execution-provider" => self.execution_provider = read(name, value)?,
             "device" => self.device = text(name, value)?,
@@ -326,6 +332,21 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
         glib::ParamSpecEnum::builder_with_default("select", Select::from(p.select))
             .nick("Select")
             .blurb("Which of the faces in the picture are swapped")
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecString::builder("reference")
+            .nick("Reference")
+            .blurb("Photo of the person whose face is swapped where select=reference; several with commas between, or a folder")
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecDouble::builder("reference-distance")
+            .nick("Reference distance")
+            .blurb("1 - cosine up to which a face is the reference's; 0 is what the recognizer's card says")
+            .minimum(0.0)
+            .maximum(2.0)
+            .default_value(decimal(p.reference_distance))
             .controllable()
             .mutable_playing()
             .build(),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    EngineError, FaceEvent, Frame, OnLost, Params, Plan,
+    EngineError, FaceEvent, Frame, OnLost, Params, Plan, Reference, ReferencePort, Select,
     detect::{Detection, Detector},
     finder::Finder,
     geometry::Rect,
@@ -36,6 +36,8 @@ pub struct Analyser {
     landmarker: Landmarker,
     tracker: Tracker,
     selector: Selector,
+    reference: Option<Box<Reference>>,
+    port: ReferencePort,
     cut: SceneCut,
     number: u64,
     last_time: Option<Duration>,
@@ -54,6 +56,8 @@ impl Analyser {
             landmarker,
             tracker: Tracker::default(),
             selector: Selector::default(),
+            reference: None,
+            port: ReferencePort::default(),
             cut: SceneCut::default(),
             number: 0,
             last_time: None,
@@ -86,13 +90,40 @@ impl Analyser {
         self.last_time = Some(time);
         self.follow(frame, params, plan)?;
         let max = params.max_faces.clamp(1, MAX_TRACKS);
-        self.selector.choose(&mut self.tracker.tracks, params.select, max, time);
+        if params.select == Select::Reference {
+            self.choose_reference(frame, params)?;
+        } else {
+            self.selector.choose(&mut self.tracker.tracks, params.select, max, time);
+        }
         let size = (frame.width(), frame.height());
         let relight = self.number.is_multiple_of(params.effort.swap_interval.max(1).into());
         for track in &mut self.tracker.tracks {
             describe(track, size, params, relight, plan);
         }
         self.number += 1;
+        Ok(())
+    }
+
+    /// Where references may be handed in from another thread.
+    pub fn reference_port(&self) -> ReferencePort {
+        self.port.clone()
+    }
+
+    /// Selects the face of the person that is looked for.
+    fn choose_reference(&mut self, frame: &Frame<'_>, params: &Params) -> Result<(), EngineError> {
+        if let Some(reference) = self.port.take() {
+            self.reference = reference;
+            self.tracker.tracks.iter_mut().for_each(|track| track.likeness = Default::default());
+        }
+        let mut limit = f32::NEG_INFINITY;
+        if let Some(reference) = &mut self.reference {
+            reference.recognise(frame, &mut self.tracker.tracks, self.number)?;
+            limit = match params.reference_distance {
+                0.0 => reference.distance(),
+                distance => distance,
+            };
+        }
+        self.selector.choose_likest(&mut self.tracker.tracks, limit);
         Ok(())
     }
 

@@ -12,6 +12,8 @@ pub enum Select {
     Top,
     Bottom,
     Centre,
+    /// The one that is most like the [`Reference`](super::Reference), if it is like enough.
+    Reference,
 }
 
 /// What is shown where a tracked face is lost.
@@ -161,6 +163,8 @@ pub struct Params {
     pub mask_blur: f32,
     /// Top, right, bottom, left, in % of the face box, 0–100: how far the mask's edge moves inward.
     pub mask_padding: [f32; 4],
+    /// 1 − cosine up to which a face is the reference's, 0–2; 0: as the recognizer's card says.
+    pub reference_distance: f32,
     /// Of the neural engine.
     pub masks: Masks,
     /// Neural: side of the crop in pixels, rounded down to a multiple of the network's; less is
@@ -204,6 +208,7 @@ impl Default for Params {
             smoothing: 0.5,
             mask_blur: 0.3,
             mask_padding: [0.0; 4],
+            reference_distance: 0.0,
             masks: Masks::default(),
             pixel_boost: 0,
             mouth: Owner::Target,

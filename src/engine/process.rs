@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Analyser, EngineError, Frame, NetworkPort, Painter, Params, Plan, Report, Source,
+    Analyser, EngineError, Frame, NetworkPort, Painter, Params, Plan, ReferencePort, Report, Source,
     detect::Detector,
     landmarks::Landmarker,
     pool::Pool,
@@ -69,6 +69,11 @@ impl Engine {
     /// Where networks may be handed in, see [`NetworkPort`].
     pub fn network_port(&self) -> NetworkPort {
         self.painter.network_port()
+    }
+
+    /// Where references may be handed in, see [`ReferencePort`].
+    pub fn reference_port(&self) -> ReferencePort {
+        self.analyser.reference_port()
     }
 
     /// Forgets tracks and smoothing: after a flush, a seek or a gap.

@@ -9,6 +9,7 @@ use std::{
 use super::{Card, ModelError, Origin, Role};
 
 const DETECTOR: &str = "centerface.onnx";
+const RECOGNIZER: &str = "mobilefacenet.onnx";
 const LANDMARKER: &str = "face_mesh.onnx";
 
 /// What the user chose; `None` means the default. Order of folders: `model_dir`,
@@ -79,6 +80,17 @@ impl Search {
     /// As [`Search::at`].
     pub fn swapper(&self) -> Result<Model, ModelError> {
         self.at(Role::Swapper, self.swapper_file.as_deref().unwrap_or(Path::new("")))
+    }
+
+    /// The recognizer that tells people apart: `recognizer_file`, else the default pack's.
+    ///
+    /// # Errors
+    /// As [`Search::named`] and [`Search::at`].
+    pub fn recognizer(&self) -> Result<Model, ModelError> {
+        match &self.recognizer_file {
+            Some(path) => self.at(Role::Recognizer, path),
+            None => self.named(Role::Recognizer, RECOGNIZER),
+        }
     }
 
     /// A model that the one at `path` needs: beside it, else in the folders.

@@ -239,7 +239,7 @@ fn embeddings_of_photos_are_kept() {
 #[ignore = "half a gigabyte; run it with --ignored"]
 fn the_full_size_network_runs() {
     let folder = folder("full");
-    write(&inswapper_full(false), &folder.join("inswapper_128.onnx"));
+    write(&inswapper_full(false, false), &folder.join("inswapper_128.onnx"));
     write(&recognizer(512), &folder.join("arcface_w600k_r50.onnx"));
     let (_, stats) = first_frame(&folder, "inswapper_128.onnx", |_| {});
     assert_eq!(stats.get::<&str>("engine"), Ok("neural"));

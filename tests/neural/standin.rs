@@ -280,9 +280,10 @@ pub fn broken(spec: &Swap) -> ModelProto {
 }
 
 /// inswapper_128 at its full size: its architecture (138.55 million weights with the emap, 174.6
-/// GMAC) with random weights.
-pub fn inswapper_full(half: bool) -> ModelProto {
+/// GMAC) with random weights; with `free` its batch is left open.
+pub fn inswapper_full(half: bool, free: bool) -> ModelProto {
     let mut b = Builder { half, ..Default::default() };
+    let batch = if free { 0 } else { 1 };
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut random = move || {
         state ^= state << 13;
@@ -290,8 +291,8 @@ pub fn inswapper_full(half: bool) -> ModelProto {
         state ^= state << 17;
         (state >> 40) as f64 / f64::from(1 << 23) - 1.0
     };
-    let target = b.input("target", &[1, 3, 128, 128]);
-    let source = b.input("source", &[1, 512]);
+    let target = b.input("target", &[batch, 3, 128, 128]);
+    let source = b.input("source", &[batch, 512]);
     let mut weights = |b: &mut Builder, dims: &[i64], fan_in: i64| {
         let scale = (3.0 / fan_in as f64).sqrt();
         let count = dims.iter().product::<i64>();
@@ -380,7 +381,7 @@ pub fn inswapper_full(half: bool) -> ModelProto {
     let (one, half) = (b.floats(&[1], [1.0]), b.floats(&[1], [0.5]));
     let y = b.op("Add", &[&y, &one], vec![]);
     b.op_to("Mul", &[&y, &half], vec![], "output");
-    b.output("output", &[1, 3, 128, 128]);
+    b.output("output", &[batch, 3, 128, 128]);
     b.floats(&[512, 512], (0..512 * 512).map(|i| emap(i / 512, i % 512)));
     b.finish("inswapper_128")
 }

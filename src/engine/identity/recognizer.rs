@@ -10,8 +10,9 @@ use lru::LruCache;
 use super::portrait::Portrait;
 use crate::{
     engine::{
+        frame::Frame,
         pool::Pool,
-        swap::neural::{Grid, Pixels, Points, Template, fill_from},
+        swap::neural::{Grid, Pixels, Points, Template, fill, fill_from},
     },
     models::{Model, ModelError, Options, Session, hash},
     sync::lock,
@@ -54,6 +55,11 @@ impl Recognizer {
         self.session.output_shape(0).last().map_or(0, |&d| usize::try_from(d).unwrap_or(0))
     }
 
+    /// 1 − cosine above which two faces are two people.
+    pub fn distance(&self) -> f32 {
+        self.session.card().distance.unwrap_or(0.6)
+    }
+
     /// The raw embedding of a photo.
     ///
     /// # Errors
@@ -72,6 +78,18 @@ impl Recognizer {
         let embedding: Arc<[f32]> = self.session.output(0).1.into();
         lock(&CACHE).put(key, embedding.clone());
         Ok(embedding)
+    }
+
+    /// The raw embedding of a face in a frame; `None` where the points show none.
+    ///
+    /// # Errors
+    /// The network failed.
+    pub fn of_frame(&mut self, frame: &Frame<'_>, points: &Points) -> Result<Option<&[f32]>, ModelError> {
+        if self.template.crop(points, self.pixels.size).is_none() {
+            return Ok(None);
+        }
+        self.embed(points, |grid, pixels, out, pool| fill(frame, grid, pixels, out, pool))?;
+        Ok(Some(self.session.output(0).1))
     }
 
     fn embed(
@@ -109,4 +127,24 @@ pub(crate) fn alignment(session: &Session) -> Result<(Template, Pixels), ModelEr
 /// Euclidean norm.
 pub(crate) fn norm(vector: &[f32]) -> f32 {
     vector.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt() as f32
+}
+
+/// 1 − cosine of two embeddings, 0–2; 2 where they cannot be compared.
+pub(super) fn distance(a: &[f32], b: &[f32]) -> f32 {
+    let dot: f64 = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+    let norms = f64::from(norm(a)) * f64::from(norm(b));
+    if a.len() != b.len() || norms <= 0.0 { 2.0 } else { 1.0 - (dot / norms) as f32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn distance_is_of_directions() {
+        assert!(distance(&[1.0, 2.0], &[2.0, 4.0]).abs() < 1e-6);
+        assert!((distance(&[1.0, 0.0], &[0.0, 3.0]) - 1.0).abs() < 1e-6);
+        assert!((distance(&[1.0, 0.0], &[-2.0, 0.0]) - 2.0).abs() < 1e-6);
+        assert_eq!((distance(&[1.0], &[1.0, 0.0]), distance(&[0.0], &[1.0])), (2.0, 2.0));
+    }
 }

@@ -85,6 +85,10 @@ impl Source {
         self.portraits.first().map(|portrait| portrait.in_photo)
     }
 
+    pub(super) fn portraits(&self) -> &[Portrait] {
+        &self.portraits
+    }
+
     pub(crate) fn identity(&self) -> Option<&Identity> {
         self.identity.get().map(Arc::as_ref)
     }

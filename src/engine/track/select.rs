@@ -21,6 +21,18 @@ impl Selector {
         *self = Selector::default();
     }
 
+    /// Sets `selected` on the track whose face is nearest to the reference, if it is no further than
+    /// `limit`.
+    pub fn choose_likest(&mut self, tracks: &mut [Track], limit: f32) {
+        let distance = |t: &Track| t.likeness.distance.filter(|d| *d <= limit);
+        let nearest = tracks.iter().filter_map(|t| Some((t.id, distance(t)?)));
+        self.chosen = nearest.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(id, _)| id);
+        self.rival = None;
+        for track in tracks.iter_mut() {
+            track.selected = Some(track.id) == self.chosen;
+        }
+    }
+
     /// Sets `selected` on the tracks that `select` chooses, at most `max` of them.
     pub fn choose(&mut self, tracks: &mut [Track], select: Select, max: usize, now: Duration) {
         for track in tracks.iter_mut() {
@@ -49,7 +61,7 @@ impl Selector {
                 Select::Top => -c.y,
                 Select::Bottom => c.y,
                 Select::Centre => -a.off_centre,
-                Select::Largest | Select::All => a.rect.area(),
+                Select::Largest | Select::All | Select::Reference => a.rect.area(),
             }
         };
         let best = tracks.iter().max_by(|a, b| better(a).total_cmp(&better(b)).then(b.id.cmp(&a.id)));

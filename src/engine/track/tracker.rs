@@ -6,6 +6,7 @@ use super::smooth::Smoother;
 use crate::engine::{
     detect::Detection,
     geometry::{Point, Rect},
+    identity::Likeness,
     landmarks::{CropBox, bounds},
     report::FaceEvent,
     swap::mesh::topology::{Mesh, VERTICES},
@@ -50,6 +51,7 @@ pub(crate) struct Track {
     /// Presence logit.
     pub presence: f32,
     pub seen: Duration,
+    pub likeness: Likeness,
     pub selected: bool,
     /// Its face has been shown swapped, so it must not be shown bare.
     pub swapped: bool,
@@ -74,6 +76,7 @@ impl Default for Track {
             off_centre: 0.0,
             presence: 0.0,
             seen: Duration::ZERO,
+            likeness: Likeness::default(),
             selected: false,
             swapped: false,
             unlit: true,
@@ -108,6 +111,7 @@ impl Track {
             self.velocity.1 += a * ((to.y - from.y) / dt - self.velocity.1);
         }
         if fresh {
+            self.likeness = Likeness::default();
             self.smoother.reset();
             self.unlit = true;
             self.velocity = (0.0, 0.0);
@@ -157,6 +161,7 @@ impl Tracker {
         track.id = self.next;
         track.rect = Rect::default();
         track.state = State::Live;
+        track.likeness = Likeness::default();
         (track.selected, track.swapped) = (false, false);
         track.event = Some(FaceEvent::Found);
         track

@@ -12,8 +12,7 @@ mod template;
 
 use std::time::{Duration, Instant};
 
-use crop::fill;
-pub(crate) use crop::{Grid, Pixels, fill_from};
+pub(crate) use crop::{Grid, Pixels, fill, fill_from};
 pub use identity::{Identity, Preparer};
 pub use network::{Network, NetworkFacts};
 pub(crate) use template::{Points, Template, points_of};
