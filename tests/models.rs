@@ -79,6 +79,64 @@ fn what_a_session_cannot_do_is_an_error() {
 }
 
 #[test]
+fn a_session_s_runs_can_be_ended_and_allowed_again() {
+    let mut mesh = Session::load(&pack().landmarker, 1).unwrap();
+    let interrupter = mesh.interrupter().unwrap();
+    mesh.input(0, &[1, 192, 192, 3]).unwrap().fill(0.5);
+    mesh.run().unwrap();
+    let before = mesh.output(0).1.to_vec();
+    interrupter.interrupt();
+    assert!(mesh.run().unwrap_err().to_string().contains("terminate"));
+    interrupter.resume();
+    mesh.run().unwrap();
+    assert_eq!(mesh.output(0).1, before);
+}
+
+#[test]
+fn half_precision_is_fed_and_read_as_single() {
+    use gstfaceswap::models::onnx::schema::{
+        Dimension, Extent, GraphProto, ModelProto, NodeProto, OperatorSet, Shape, TensorType, TypeProto,
+        ValueInfo, element,
+    };
+    use prost::Message;
+    let port = |name: &str| {
+        let dim = [1, 4].map(|n| Dimension { extent: Some(Extent::Fixed(n)) }).to_vec();
+        let tensor = TensorType { elem_type: element::FLOAT16, shape: Some(Shape { dim }) };
+        ValueInfo { name: name.into(), kind: Some(TypeProto { tensor: Some(tensor) }) }
+    };
+    let add = NodeProto {
+        input: vec!["input".into(), "input".into()],
+        output: vec!["output".into()],
+        op_type: "Add".into(),
+        ..Default::default()
+    };
+    let graph = GraphProto {
+        node: vec![add],
+        name: "double".into(),
+        input: vec![port("input")],
+        output: vec![port("output")],
+        ..Default::default()
+    };
+    let opset = OperatorSet { domain: String::new(), version: 17 };
+    let model =
+        ModelProto { ir_version: 8, graph: Some(graph), opset_import: vec![opset], ..Default::default() };
+    let path = scratch("half").join("double.onnx");
+    fs::write(&path, model.encode_to_vec()).unwrap();
+    let card = "name = 'double'\nrole = 'converter'\nfamily = 'none'\nfile = 'double.onnx'\nlicence = 'MIT'\n\
+        [[input]]\nname = 'input'\nshape = [1, 4]\ntype = 'float'\n\
+        [[output]]\nname = 'output'\nshape = [1, 4]\ntype = 'float'\n";
+    fs::write(path.with_extension("toml"), card).unwrap();
+    let model = Search::default().at(Role::Converter, &path).unwrap();
+    let mut session = Session::load(&model, 1).unwrap();
+    session.input(0, &[1, 4]).unwrap().copy_from_slice(&[1.0, -0.25, 0.1, 1e-9]);
+    session.run().unwrap();
+    let (shape, values) = session.output(0);
+    assert_eq!(shape, [1, 4]);
+    assert_eq!((values[0], values[1]), (2.0, -0.5));
+    assert!((values[2] - 0.2).abs() < 1e-4 && values[2] != 0.2 && values[3] == 0.0, "{values:?}");
+}
+
+#[test]
 fn a_missing_pack_names_every_folder_and_make_models() {
     let empty = scratch("missing");
     let search = Search { model_dir: Some(empty.clone()), ..Default::default() };

@@ -49,6 +49,7 @@ use super::{
 };
 use crate::{
     control::{monitor::Monitor, stats::Stats},
+    models::Interrupter,
     sync::lock,
 };
 
@@ -66,6 +67,8 @@ pub struct FaceSwap {
     latency: AtomicU64,
     /// The swap network failed on a frame.
     pub(super) fault: Arc<AtomicBool>,
+    /// Ends a run of the swap network, which may take a second.
+    interrupter: Mutex<Option<Interrupter>>,
 }
 
 impl FaceSwap {
@@ -82,8 +85,16 @@ impl FaceSwap {
         lock(&self.flight).clone()
     }
 
-    /// Ends waiting for a source or for frames in flight.
+    /// A network was handed to the engine.
+    pub(super) fn network_started(&self, interrupter: Interrupter) {
+        *lock(&self.interrupter) = Some(interrupter);
+    }
+
+    /// Ends waiting for a source, for frames in flight, or for the swap network.
     fn interrupt(&self) {
+        if let Some(interrupter) = &*lock(&self.interrupter) {
+            interrupter.interrupt();
+        }
         if let Some(loader) = self.loader() {
             loader.interrupt();
         }
@@ -94,6 +105,9 @@ impl FaceSwap {
 
     /// Lets waiting be again, after a flush.
     fn resume(&self) {
+        if let Some(interrupter) = &*lock(&self.interrupter) {
+            interrupter.resume();
+        }
         if let Some(flight) = self.flight() {
             flight.discard();
             flight.resume();
@@ -264,6 +278,7 @@ impl BaseTransformImpl for FaceSwap {
         if let Some(list) = &settings.source {
             loader.require(list);
         }
+        *lock(&self.interrupter) = None;
         *lock(&self.stats) = Stats::default();
         self.start_control();
         let flight = match settings.max_in_flight {

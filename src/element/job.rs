@@ -247,12 +247,14 @@ impl Load {
             messages::progress(element, gst::ProgressType::Start, &format!("Loading {name}"));
         });
         let loaded = Network::load(&self.search, &neural.options, neural.batch);
-        let (network, preparer) = loaded.inspect_err(|e| {
+        let (mut network, preparer) = loaded.inspect_err(|e| {
             self.tell(|element| messages::progress(element, gst::ProgressType::Error, &e.to_string()));
         })?;
         let facts = network.facts().clone();
         self.running = Some(Running { preparer, provider: facts.provider });
         self.identify()?;
+        let interrupter = network.interrupter()?;
+        self.tell(|element| element.imp().network_started(interrupter));
         port.offer(network);
         self.tell(|element| {
             let text = format!("Loaded {name}, to run on {}; its licence: {}", facts.provider, facts.licence);

@@ -1,13 +1,6 @@
 //! A model's inputs and outputs, to be run on one thread at a time.
 
-use std::{
-    path::Path,
-    ptr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{path::Path, ptr, sync::Arc};
 
 use half::{f16, slice::HalfFloatSliceExt};
 use ort::{
@@ -29,6 +22,8 @@ pub struct Session {
     /// Outputs that are not of 32-bit floats, converted; else empty.
     converted: Vec<Vec<f32>>,
     interrupter: Option<Interrupter>,
+    /// The last run was ended by it.
+    interrupted: bool,
     loaded: Arc<Loaded>,
 }
 
@@ -44,23 +39,21 @@ enum Input {
 #[derive(Clone)]
 pub struct Interrupter {
     options: Arc<RunOptions>,
-    set: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Interrupter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Interrupter").field("set", &self.set).finish()
+        f.debug_struct("Interrupter").finish_non_exhaustive()
     }
 }
 
 impl Interrupter {
     fn new() -> ort::Result<Self> {
-        Ok(Interrupter { options: Arc::new(RunOptions::new()?), set: Arc::default() })
+        Ok(Interrupter { options: Arc::new(RunOptions::new()?) })
     }
 
     /// Makes the run under way, and those to come, end with an error soon.
     pub fn interrupt(&self) {
-        self.set.store(true, Ordering::Release);
         // Fails only on a null pointer.
         let _ = self.options.terminate();
     }
@@ -68,12 +61,6 @@ impl Interrupter {
     /// Lets the session run again.
     pub fn resume(&self) {
         let _ = self.options.unterminate();
-        self.set.store(false, Ordering::Release);
-    }
-
-    /// Whether runs are being ended.
-    pub fn is_set(&self) -> bool {
-        self.set.load(Ordering::Acquire)
     }
 }
 
@@ -95,6 +82,7 @@ impl Session {
             outputs: Vec::new(),
             converted: vec![Vec::new(); loaded.outputs.len()],
             interrupter: None,
+            interrupted: false,
             loaded,
         }
     }
@@ -120,8 +108,9 @@ impl Session {
         self.interrupter.clone().ok_or_else(|| self.error("it cannot be interrupted".into()))
     }
 
+    /// Whether the last run failed because it was ended from another thread.
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.interrupter.as_ref().is_some_and(Interrupter::is_set)
+        self.interrupted
     }
 
     /// Shape of the card's input `index` as the file declares it; −1 is a free dimension.
@@ -219,8 +208,11 @@ impl Session {
                 outputs.as_mut_ptr(),
             ))
         };
+        self.interrupted = false;
         if let Err(e) = result {
             self.outputs.clear();
+            // The interrupter may have let go again since.
+            self.interrupted = self.interrupter.is_some() && e.message().contains("terminate flag");
             return Err(e.message().into());
         }
         if self.outputs.is_empty() {

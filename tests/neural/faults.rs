@@ -207,6 +207,24 @@ fn two_elements_swap_by_two_networks() {
 }
 
 #[test]
+fn a_flush_ends_no_network_for_good() {
+    let folder = inswapper("flush");
+    let photo = crate::oracle::Photo::open(&astronaut());
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let mut rig = swapping(&info, &folder, "inswapper_128.onnx", |_| {});
+    for index in 0..3 {
+        let out = rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb.clone()), index));
+        let mark = gst::meta::CustomMeta::from_buffer(&out, "FaceSwapMarkMeta").unwrap();
+        assert_eq!(mark.structure().get::<&str>("engine"), Ok("neural"), "frame {index}");
+        assert_eq!(mark.structure().get::<&str>("model"), Ok("inswapper_128"));
+        rig.harness.push_event(gst::event::FlushStart::new());
+        rig.harness.push_event(gst::event::FlushStop::new(true));
+        rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    }
+    assert!(!rig.messages().iter().any(|m| matches!(m.view(), gst::MessageView::Warning(_))));
+}
+
+#[test]
 fn embeddings_of_photos_are_kept() {
     let folder = inswapper("cache");
     let photo = crate::oracle::Photo::open(&astronaut());

@@ -5,6 +5,7 @@
 mod common;
 mod families;
 mod faults;
+mod golden;
 mod oracle;
 mod standin;
 

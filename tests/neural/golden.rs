@@ -1,0 +1,55 @@
+//! The oracle against NumPy's answer, `golden/neural.py`.
+
+use gstfaceswap::engine::geometry::Point;
+use serde::Deserialize;
+
+use crate::{
+    common::astronaut,
+    oracle::{Photo, align, box_mask, gains, paste, swapped},
+    standin::families,
+};
+
+#[derive(Deserialize)]
+struct Golden {
+    points: [[f32; 2]; 5],
+    family: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    file: String,
+    gains: [f64; 3],
+    /// x, y, R, G, B.
+    crop: Vec<[f64; 5]>,
+    frame: Vec<[f64; 5]>,
+}
+
+#[test]
+fn the_oracle_agrees_with_numpy() {
+    let golden: Golden = toml::from_str(include_str!("../golden/neural.toml")).unwrap();
+    let points = golden.points.map(|[x, y]| Point::new(x, y));
+    let photo = Photo::open(&astronaut());
+    assert_eq!(golden.family.len(), 8);
+    for row in &golden.family {
+        let family = families().into_iter().find(|family| family.file == row.file).unwrap();
+        let gains = gains(&family, &[(&photo, points)]);
+        let apart = (0..3).map(|c| (gains[c] - row.gains[c]).abs()).fold(0.0, f64::max);
+        assert!(apart < 2e-6, "{}: {gains:?}, NumPy {:?}", row.file, row.gains);
+        let side = family.swap.size;
+        let map = align(family.template, &points, side);
+        let crop = swapped(&family.swap, &photo, map, 1, gains);
+        for &[x, y, r, g, b] in &row.crop {
+            let given = crop[y as usize * side + x as usize];
+            let apart = given.iter().zip([r, g, b]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(apart < 1e-3, "{} at {x}, {y}: {given:?}, NumPy {:?}", row.file, [r, g, b]);
+        }
+        let (frame, _) = paste(&photo, map, side, &crop, &box_mask(side, 0.3));
+        for &[x, y, r, g, b] in &row.frame {
+            let at = 3 * (y as usize * photo.width + x as usize);
+            let given = &frame[at..at + 3];
+            let apart =
+                given.iter().zip([r, g, b]).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+            assert!(apart <= 1.0, "{} at {x}, {y}: {given:?}, NumPy {:?}", row.file, [r, g, b]);
+        }
+    }
+}
