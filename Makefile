@@ -94,6 +94,7 @@ soak: deps models
 	cargo run --release --example soak -- --seconds 60 --hog $(if $(VIDEO),--video '$(VIDEO)')
 
 bench: deps models
+	cargo run --release --example standin -- target/standin full
 	cargo bench --bench '*'
 
 # The list of installed files lies beside the models; uninstall goes by it.
