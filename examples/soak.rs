@@ -21,8 +21,8 @@ use gst::prelude::*;
 
 /// Frames of the video that are kept in memory and shown to and fro.
 const KEPT: usize = 120;
-/// Frames that the rest of the pipeline may hold.
-const SPARE: usize = 40;
+/// Frames that the pipeline may hold; where it holds more, the next wait, as at a camera.
+const SPARE: u32 = 40;
 const PHOTO: &str = "filesrc location={} ! pngdec ! imagefreeze num-buffers=1";
 
 /// Run the element live for a long time.
@@ -141,10 +141,10 @@ fn feed(
 ) -> Result<u64> {
     let pool = gst_video::VideoBufferPool::new();
     let mut config = pool.config();
-    config.set_params(Some(&info.to_caps()?), info.size() as u32, 8, 0);
+    config.set_params(Some(&info.to_caps()?), info.size() as u32, SPARE, SPARE);
     pool.set_config(config)?;
     pool.set_active(true)?;
-    // All memory is touched now, so that none of this program's grows later.
+    // All of their memory is touched now, so that none of it grows later.
     let buffers = (0..SPARE).map(|_| Ok(pool.acquire_buffer(None)?)).collect::<Result<Vec<_>>>();
     for mut buffer in buffers? {
         buffer.get_mut().context("a pool's buffer is nobody else's")?.map_writable()?.fill(0);

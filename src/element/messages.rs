@@ -68,7 +68,7 @@ pub(super) fn thermal(thermal: &Thermal, previous: Heat, auto_quality: bool) -> 
     let action = match floor(thermal.heat) {
         _ if !auto_quality => "none".into(),
         0 => "none".into(),
-        level => format!("level {level} or lower"),
+        level => format!("level {level} at least"),
     };
     gst::Structure::builder("faceswap-thermal")
         .field("state", thermal.heat.name())

@@ -139,7 +139,7 @@ fn heat_is_told_and_lowers_the_level() {
     let (thermal, quality) = told(1);
     assert_eq!((text(&thermal, "state"), text(&thermal, "previous")), ("serious".into(), "nominal".into()));
     assert_eq!(thermal.get::<f64>("temperature-c"), Ok(91.5));
-    assert_eq!(text(&thermal, "action"), "level 4 or lower");
+    assert_eq!(text(&thermal, "action"), "level 4 at least");
     assert_eq!((text(&quality, "to"), text(&quality, "reason")), ("balanced-4".into(), "thermal".into()));
     let (thermal, quality) = told(2);
     assert_eq!((text(&thermal, "state"), text(&quality, "to")), ("critical".into(), "balanced-6".into()));
