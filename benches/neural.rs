@@ -141,6 +141,13 @@ fn main() {
     let together = if session.input_shape(0)[0] < 0 { faces.min(batch as usize) } else { 1 };
     let runs = (1000.0 / ms(plain(&mut session, together, 1)).max(1.0)).clamp(3.0, 100.0) as u32;
     let (mut alone, mut whole, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    first.push(2);
+    let allocated = common::allocated().0;
+    first.push(10);
+    println!(
+        "Allocations a frame, of which the bench makes some: {}",
+        (common::allocated().0 - allocated) / 10
+    );
     for _ in 0..ROUNDS {
         let network = ms(plain(&mut session, together, runs));
         let element = ms(first.push(runs.into()));

@@ -104,3 +104,80 @@ fn pixel_boost_puts_the_tiles_where_they_came_from() {
     // Rounded down to a multiple of the network's size.
     outcome(&families()[0], 1, false, |element| element.set_property("pixel-boost", 255u32)).check("255");
 }
+
+/// inswapper_128 in a folder.
+fn inswapper(name: &str) -> std::path::PathBuf {
+    let folder = folder(name);
+    write_family(&families()[0], &folder);
+    folder
+}
+
+#[test]
+fn several_photos_give_the_mean_of_their_embeddings() {
+    let folder = inswapper("several");
+    let photo = Photo::open(&astronaut());
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let mut rig = swapping(&info, &folder, "inswapper_128.onnx", |element| {
+        element.set_property("source", format!("{},{}", hopper(), astronaut()));
+        element.set_property_from_str("masks", "box");
+    });
+    let out = rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb.clone()), 0));
+    let family = &families()[0];
+    let map = align(family.template, &five(&landmarks(&out)), 128);
+    let first = Photo::open(&hopper());
+    let photos = [(&first, source_points(&hopper())), (&photo, source_points(&astronaut()))];
+    let crop = swapped(&family.swap, &photo, map, 1, gains(family, &photos));
+    let (expected, reached) = paste(&photo, map, 128, &crop, &box_mask(128, 0.3));
+    let one = swapped(&family.swap, &photo, map, 1, gains(family, &photos[..1]));
+    assert!(crop[64 * 128 + 64] != one[64 * 128 + 64], "both photos give one person");
+    let before = photo.rgb.clone();
+    Outcome { given: bytes(&out), expected, reached, before }.check("two photos");
+}
+
+#[test]
+fn every_format_shows_the_same_face_and_keeps_the_rest() {
+    let folder = inswapper("formats");
+    let (width, height) = (512, 512);
+    let swap = |format| {
+        let info = info(format, width, height);
+        let before = photo_frame(&astronaut(), &info);
+        let mut rig = swapping(&info, &folder, "inswapper_128.onnx", |_| {});
+        let out = rig.pass(stamped(&before, 0));
+        (rgba(&before, &info), rgba(&out, &info))
+    };
+    let (plain, expected) = swap(VideoFormat::Rgba);
+    for format in [VideoFormat::Nv12, VideoFormat::I420, VideoFormat::Yuy2, VideoFormat::Bgr] {
+        let (before, given) = swap(format);
+        let (mut apart, mut changed) = (0.0, 0u32);
+        for i in (0..given.len()).filter(|i| i % 4 != 3) {
+            let own = f64::from(given[i]) - f64::from(before[i]);
+            let wanted = f64::from(expected[i]) - f64::from(plain[i]);
+            if wanted != 0.0 {
+                apart += (own - wanted).abs();
+                changed += 1;
+            }
+        }
+        let apart = apart / f64::from(changed);
+        assert!(changed > 20_000 && apart < 3.0, "{format:?}: {apart:.2} levels over {changed} values");
+    }
+}
+
+#[test]
+fn frames_in_flight_are_swapped_alike() {
+    let folder = inswapper("flight");
+    let photo = Photo::open(&astronaut());
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let swap = |depth: u32| -> Vec<Vec<u8>> {
+        let mut rig = swapping(&info, &folder, "inswapper_128.onnx", |element| {
+            element.set_property("max-in-flight", depth);
+        });
+        for index in 0..4 {
+            rig.harness.push(stamped(&gst::Buffer::from_slice(photo.rgb.clone()), index)).unwrap();
+        }
+        rig.harness.push_event(gst::event::Eos::new());
+        std::iter::from_fn(|| rig.harness.try_pull()).map(|buffer| bytes(&buffer)).collect()
+    };
+    let (one, many) = (swap(0), swap(3));
+    assert_eq!((one.len(), many.len()), (4, 4));
+    assert!(one == many, "frames in flight look otherwise");
+}
