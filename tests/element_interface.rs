@@ -22,6 +22,7 @@ const PROPERTIES: &str = "
     device              gchararray  -         -           R
     batch-size          guint       1         1..16       R
     pixel-boost         guint       0         0..1024     C
+    swap-weight         gdouble     0.5       0..1        C
     masks               enum        box+area  box,area,mouth R
     threads             guint       0         0..256      R
     max-in-flight       guint       0         0..16       R

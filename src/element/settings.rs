@@ -131,6 +131,7 @@ impl Settings {
             "batch-size" => self.batch_size.to_value(),
             "masks" => Masks::from(p.masks).to_value(),
             "pixel-boost" => (p.pixel_boost as u32).to_value(),
+            "swap-weight" => decimal(p.swap_weight).to_value(),
             "threads" => self.threads.to_value(),
             "max-in-flight" => self.max_in_flight.to_value(),
             "quality" => Quality::from(p.quality).to_value(),
@@ -178,6 +179,7 @@ impl Settings {
             "batch-size" => self.batch_size = read(name, value)?,
             "masks" => p.masks = read::<Masks>(name, value)?.into(),
             "pixel-boost" => p.pixel_boost = read::<u32>(name, value)? as usize,
+            "swap-weight" => p.swap_weight = read::<f64>(name, value)? as f32,
             "threads" => self.threads = read(name, value)?,
             "max-in-flight" => self.max_in_flight = read(name, value)?,
             "quality" => p.quality = read::<Quality>(name, value)?.into(),
@@ -380,6 +382,7 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .controllable()
             .mutable_playing()
             .build(),
+        share("swap-weight", "Swap weight", "How much of the source's identity the swap network gives; 0.5 is its own measure, less keeps some of the video's", p.swap_weight),
         share("smoothing", "Smoothing", "Smoothing of the face's motion; 0 is none, 1 is strong and slow", p.smoothing),
         share("mask-blur", "Mask blur", "Feather of the mask's rim; 0.3 is 3 percent of the face's width", p.mask_blur),
         glib::ParamSpecString::builder("mask-padding")

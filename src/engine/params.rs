@@ -165,6 +165,8 @@ pub struct Params {
     pub mask_padding: [f32; 4],
     /// 1 − cosine up to which a face is the reference's, 0–2; 0: as the recognizer's card says.
     pub reference_distance: f32,
+    /// Neural: how much of the source's identity shows, 0–1; at 0.5 the network's own measure.
+    pub swap_weight: f32,
     /// Of the neural engine.
     pub masks: Masks,
     /// Neural: side of the crop in pixels, rounded down to a multiple of the network's; less is
@@ -209,6 +211,7 @@ impl Default for Params {
             mask_blur: 0.3,
             mask_padding: [0.0; 4],
             reference_distance: 0.0,
+            swap_weight: 0.5,
             masks: Masks::default(),
             pixel_boost: 0,
             mouth: Owner::Target,

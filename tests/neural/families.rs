@@ -181,3 +181,33 @@ fn frames_in_flight_are_swapped_alike() {
     assert_eq!((one.len(), many.len()), (4, 4));
     assert!(one == many, "frames in flight look otherwise");
 }
+
+#[test]
+fn swap_weight_mixes_in_the_face_s_own_identity() {
+    for (file, weight) in [("inswapper_128.onnx", 0.0), ("ghost_1_256.onnx", 1.0), ("uniface_256.onnx", 0.0)]
+    {
+        let family = families().into_iter().find(|family| family.file == file).unwrap();
+        let folder = folder(&format!("weight-{file}"));
+        write_family(&family, &folder);
+        let photo = Photo::open(&astronaut());
+        let info = rgb_info(photo.width as u32, photo.height as u32);
+        let mut rig = swapping(&info, &folder, file, |element| {
+            element.set_property("swap-weight", weight);
+            element.set_property_from_str("masks", "box");
+        });
+        let out = rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb.clone()), 0));
+        let points = five(&landmarks(&out));
+        let (side, share) = (family.swap.size, 0.35 - 0.7 * weight);
+        let source = Photo::open(&hopper());
+        let photos = [(&source, source_points(&hopper()))];
+        let plain = gains(&family, &photos);
+        let gains = oracle::mixed_gains(&family, &photos, Some((share, &photo, points)));
+        let moved = (0..3).any(|c| (gains[c] - plain[c]).abs() > 0.01);
+        assert_eq!(moved, family.source_template.is_none(), "{file}: {plain:?} became {gains:?}");
+        let map = align(family.template, &points, side);
+        let crop = swapped(&family.swap, &photo, map, 1, gains);
+        let (expected, reached) = paste(&photo, map, side, &crop, &box_mask(side, 0.3));
+        let before = photo.rgb.clone();
+        Outcome { given: bytes(&out), expected, reached, before }.check(file);
+    }
+}

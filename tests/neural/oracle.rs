@@ -185,10 +185,23 @@ pub fn source_vector(family: &Family, embeddings: &[Vec<f64>]) -> Vec<f64> {
 
 /// The gain of each channel for photos of one person with their points.
 pub fn gains(family: &Family, photos: &[(&Photo, [Point; 5])]) -> [f64; 3] {
+    mixed_gains(family, photos, None)
+}
+
+/// As [`gains`], with a share of the unit embedding of a face of the frame in place of the source.
+pub fn mixed_gains(
+    family: &Family,
+    photos: &[(&Photo, [Point; 5])],
+    own: Option<(f64, &Photo, [Point; 5])>,
+) -> [f64; 3] {
     let drive: [f64; 3] = match family.swap.source {
         Source::Vector { gain, .. } => {
             let embeddings: Vec<_> = photos.iter().map(|(photo, points)| embedding(photo, points)).collect();
-            let source = source_vector(family, &embeddings);
+            let mut source = source_vector(family, &embeddings);
+            if let Some((share, photo, points)) = own {
+                let own = unit(&embedding(photo, &points));
+                source = source.iter().zip(&own).map(|(s, o)| s * (1.0 - share) + o * share).collect();
+            }
             std::array::from_fn(|c| {
                 source.iter().enumerate().map(|(k, v)| v * gain * standin::source_weight(k, c)).sum()
             })

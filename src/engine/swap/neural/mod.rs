@@ -23,6 +23,7 @@ use crate::{
         EngineError,
         frame::{Frame, Layer, Region},
         geometry::Similarity,
+        identity::norm,
         params::Params,
         pool::Pool,
     },
@@ -45,6 +46,8 @@ pub(crate) struct Target<'a> {
 struct Kept {
     track: u64,
     patch: Patch,
+    /// The unit embedding of the face in the frame, once it was needed; empty before.
+    own: Vec<f32>,
 }
 
 /// A network and its working memory, kept from frame to frame.
@@ -114,6 +117,9 @@ impl NeuralSwap {
             let Some(map) = self.map(target.mesh, boost) else { continue };
             let kept = self.entry(target.track);
             self.kept[kept].patch.fit(size * boost);
+            if params.swap_weight != 0.5 {
+                self.recognise(frame, kept, target.mesh)?;
+            }
             let phases = (0..boost * boost).map(|tile| (tile % boost, tile / boost));
             self.jobs.extend(phases.map(|phase| Job { face, kept, grid: Grid { map, boost, phase } }));
         }
@@ -121,7 +127,7 @@ impl NeuralSwap {
         let mut from = 0;
         while from < self.jobs.len() {
             let until = (from + self.network.batch).min(self.jobs.len());
-            spent += self.run(frame, targets.clone(), from..until, pool)?;
+            spent += self.run(frame, targets.clone(), from..until, params, pool)?;
             from = until;
         }
         for i in 0..self.jobs.len() {
@@ -160,6 +166,19 @@ impl NeuralSwap {
         self.kept.iter().any(|kept| kept.track == track)
     }
 
+    /// Recognises the face that is replaced, once a track.
+    fn recognise(&mut self, frame: &Frame<'_>, kept: usize, mesh: &Mesh) -> Result<(), ModelError> {
+        let own = &mut self.kept[kept].own;
+        if let Some(recognizer) = &mut self.network.recognizer
+            && own.is_empty()
+            && let Some(embedding) = recognizer.of_frame(frame, &points_of(mesh))?
+        {
+            let length = norm(embedding);
+            own.extend(embedding.iter().map(|v| v / length));
+        }
+        Ok(())
+    }
+
     fn map(&self, mesh: &Mesh, boost: usize) -> Option<Similarity> {
         self.network.template.crop(&points_of(mesh), self.network.pixels.size * boost)
     }
@@ -170,6 +189,9 @@ impl NeuralSwap {
         }
         let kept = self.spare.pop().unwrap_or_default();
         self.kept.push(Kept { track, ..kept });
+        if let Some(new) = self.kept.last_mut() {
+            new.own.clear();
+        }
         self.kept.len() - 1
     }
 
@@ -179,6 +201,7 @@ impl NeuralSwap {
         frame: &Frame<'_>,
         targets: impl Iterator<Item = Target<'t>> + Clone,
         jobs: std::ops::Range<usize>,
+        params: &Params,
         pool: &mut Pool,
     ) -> Result<Duration, EngineError> {
         let network = &mut self.network;
@@ -197,6 +220,12 @@ impl NeuralSwap {
         for (values, job) in source.chunks_exact_mut(each).zip(&self.jobs[jobs.clone()]) {
             if let Some(target) = targets.clone().nth(job.face) {
                 values.copy_from_slice(&target.identity.values);
+                let own = &self.kept[job.kept].own;
+                if params.swap_weight != 0.5 && own.len() == values.len() {
+                    // From 0.35 of the face's own identity at 0 to as much against it at 1.
+                    let share = 0.35 - 0.7 * params.swap_weight;
+                    values.iter_mut().zip(own).for_each(|(v, own)| *v += share * (own - *v));
+                }
             }
         }
         let started = Instant::now();

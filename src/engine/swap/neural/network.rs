@@ -8,7 +8,7 @@ use super::{
     template::Template,
 };
 use crate::{
-    engine::identity::alignment,
+    engine::identity::{Recognizer, alignment},
     models::{Interrupter, ModelError, Options, Origin, Provider, Role, Search, Session},
 };
 
@@ -28,6 +28,8 @@ pub struct Network {
     pub(super) offset: [f32; 3],
     /// Images that go through in one run, at most.
     pub(super) batch: usize,
+    /// Of the faces in the frame; none where the network takes a picture.
+    pub(super) recognizer: Option<Recognizer>,
     pub(super) facts: Arc<NetworkFacts>,
 }
 
@@ -82,6 +84,8 @@ impl Network {
         let (mean, std) = (card.postprocess.mean.values(), card.postprocess.std.values());
         let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
         let preparer = Preparer::load(&session, &card, &partners, wanted, &cpu)?;
+        let recognizer =
+            partners.recognizer.as_ref().map(|model| Recognizer::load(model, &cpu)).transpose()?;
         // The first run takes longer than others: tensors and memory plans are made.
         session.warm_up()?;
         // Several at once are no faster on a CPU.
@@ -106,6 +110,7 @@ impl Network {
             gain: std.map(|v| 255.0 * v),
             offset: mean.map(|v| 255.0 * v),
             batch,
+            recognizer,
             facts: Arc::new(facts),
         };
         Ok((network, preparer))
