@@ -7,20 +7,20 @@ use std::{
 
 use image::RgbImage;
 
-use super::{decode::decode, portrait::Portrait};
+use super::{cut::Cut, decode::decode, portrait::Portrait};
 use crate::{
     engine::{
         EngineError, Identity, Preparer, SourceError,
         detect::{Canvas, Detection, Detector},
         frame::{self, Colorimetry, Frame, PixelFormat},
-        geometry::{Point, Rect},
+        geometry::Point,
         landmarks::{CropBox, Landmarker, bounds},
         swap::mesh::{
             bake::{Photo, Skin, bake},
             light,
             shape::{self, Shape},
             texture::Texture,
-            topology::{Mesh, VERTICES, topology},
+            topology::{Mesh, VERTICES},
         },
     },
     models::{ModelError, Pack},
@@ -31,25 +31,16 @@ const LONG_SIDES: [usize; 3] = [640, 320, 1280];
 const THRESHOLD: f32 = 0.5;
 /// Landmark passes: each crop comes from the mesh before it.
 const PASSES: usize = 4;
-/// The texture reaches this far beyond the face's box, in its sides.
-const MARGIN: f32 = 0.25;
-/// Longest side of a texture in pixels; larger photos are scaled down to it.
-const MAX_TEXTURE: f32 = 2048.0;
-/// Smaller faces are enlarged to this width, smoothly: drawing a small texture large shows its
-/// pixels.
-const ENLARGED: f32 = 360.0;
-const MAX_ENLARGEMENT: f32 = 8.0;
+/// Photos that the mesh engine draws from; of more, the best.
+const MOST_PHOTOS: usize = 6;
 /// A narrower face than this is worth a warning.
 const SMALL: f32 = 80.0;
-/// How far the oval moves inward, so that background and hair stay out: on the rim and one ring in.
-const INSET: [f32; 2] = [0.02, 0.01];
-
-/// One photo of the person put in.
+/// The person put in, as the mesh engine draws them.
 #[derive(Debug)]
 pub(crate) struct View {
     pub skin: Skin,
     pub shape: Shape,
-    /// The photo's face, for what lies inside eyes and mouth.
+    /// The best photo's face, for what lies inside eyes and mouth.
     pub photo: Texture,
     /// Its pixels of every vertex.
     pub uv: Box<[[f32; 2]; VERTICES]>,
@@ -58,7 +49,7 @@ pub(crate) struct View {
 /// A prepared source. Cheap to share; made by [`SourceLoader::load`].
 #[derive(Debug)]
 pub struct Source {
-    views: Vec<View>,
+    view: View,
     /// Of every photo, where the loader keeps them.
     portraits: Vec<Portrait>,
     /// For the swap network, once there is one.
@@ -93,9 +84,9 @@ impl Source {
         self.identity.get().map(Arc::as_ref)
     }
 
-    /// The view for drawing.
+    /// What is drawn.
     pub(crate) fn view(&self) -> &View {
-        &self.views[0]
+        &self.view
     }
 }
 
@@ -139,35 +130,37 @@ impl SourceLoader {
     }
 
     /// Decodes, finds the face and prepares it. `paths` are files or folders of one person's
-    /// photos, see [`expand`](super::expand). The mesh engine draws the first that shows a face.
+    /// photos, see [`expand`](super::expand). The mesh engine draws each place of
+    /// the face from the photo that saw it best, of the six best photos.
     ///
     /// # Errors
     /// The first file's error, when no file is usable.
     pub fn load(&mut self, paths: &[PathBuf]) -> Result<(Arc<Source>, Vec<SourceWarning>), SourceError> {
         let (mut warnings, mut errors) = (Vec::new(), Vec::new());
-        let (mut views, mut portraits) = (Vec::new(), Vec::new());
+        let (mut cuts, mut portraits) = (Vec::new(), Vec::new());
         for path in super::expand(paths)? {
             match self.face(&path, &mut warnings) {
                 Ok((image, mesh)) => {
-                    if views.is_empty() {
-                        views.push(prepare(&image, &mesh));
+                    if self.portraits {
+                        portraits.push(Portrait::cut(&image, &mesh));
                     }
-                    if !self.portraits {
-                        break;
-                    }
-                    portraits.push(Portrait::cut(&image, &mesh));
+                    cuts.push(Cut::new(&image, mesh));
+                    cuts.sort_by(|a: &Cut, b| b.photo().merit().total_cmp(&a.photo().merit()));
+                    cuts.truncate(MOST_PHOTOS);
                 }
                 Err(error) => errors.push(error),
             }
         }
-        if views.is_empty() {
+        if cuts.is_empty() {
             let first = errors.into_iter().next();
             return Err(first.unwrap_or_else(|| SourceError::Missing { path: PathBuf::new() }));
         }
-        // Where one photo is enough, only the first that was passed over is worth a word.
-        let told = if self.portraits { errors.len() } else { 1 };
-        warnings.extend(errors.iter().take(told).map(|e| SourceWarning::LeftOut(e.to_string())));
-        Ok((Arc::new(Source { views, portraits, identity: OnceLock::new() }), warnings))
+        warnings.extend(errors.iter().map(|e| SourceWarning::LeftOut(e.to_string())));
+        let photos: Vec<Photo<'_>> = cuts.iter().map(Cut::photo).collect();
+        let skin = bake(&photos);
+        let best = cuts.swap_remove(0);
+        let view = View { skin, shape: Shape::of(&best.mesh), photo: best.texture, uv: best.uv };
+        Ok((Arc::new(Source { view, portraits, identity: OnceLock::new() }), warnings))
     }
 
     /// A photo and the mesh of its largest face.
@@ -242,57 +235,5 @@ impl SourceLoader {
             }
         }
         Ok(Some(sum))
-    }
-}
-
-/// Cuts the face out of the photo and places the mesh on the cut.
-fn prepare(image: &RgbImage, mesh: &Mesh) -> View {
-    let face = bounds(mesh);
-    let (mx, my) = (MARGIN * face.width, MARGIN * face.height);
-    let wanted = Rect::new(face.x - mx, face.y - my, face.width + 2.0 * mx, face.height + 2.0 * my);
-    let clip = |v: f32, max: u32| v.clamp(0.0, max as f32) as u32;
-    let (x0, y0) = (clip(wanted.x, image.width() - 1), clip(wanted.y, image.height() - 1));
-    let x1 = clip((wanted.x + wanted.width).ceil(), image.width()).max(x0 + 1);
-    let y1 = clip((wanted.y + wanted.height).ceil(), image.height()).max(y0 + 1);
-    let (width, height) = (x1 - x0, y1 - y0);
-    let mut rgbx = Vec::with_capacity((width * height * 4) as usize);
-    for y in y0..y1 {
-        for x in x0..x1 {
-            let [r, g, b] = image.get_pixel(x, y).0;
-            rgbx.extend([r, g, b, 0]);
-        }
-    }
-    let whole = Texture::new(rgbx, width, height);
-    let shrink = (MAX_TEXTURE / width.max(height) as f32).min(1.0);
-    let enlarge = (ENLARGED / face.width.max(1.0)).min(MAX_ENLARGEMENT);
-    let (texture, scale) = if shrink < 1.0 {
-        whole.shrunk(shrink)
-    } else if enlarge > 1.0 {
-        whole.enlarged(enlarge)
-    } else {
-        (whole, (1.0, 1.0))
-    };
-    let mut uv = Box::new([[0.0; 2]; VERTICES]);
-    for (uv, p) in uv.iter_mut().zip(mesh) {
-        *uv = [(p[0] - x0 as f32) * scale.0, (p[1] - y0 as f32) * scale.1];
-    }
-    let mut pulled = uv.clone();
-    inset(&mut pulled);
-    let skin = bake(&Photo { texture: &texture, uv: &uv, inset: &pulled, mesh, width: face.width });
-    View { skin, shape: Shape::of(mesh), photo: texture, uv }
-}
-
-/// Pulls the rim's coordinates towards the face's centre.
-fn inset(uv: &mut [[f32; 2]; VERTICES]) {
-    let t = topology();
-    let n = t.oval.len() as f32;
-    let mean = |axis: usize| t.oval.iter().map(|&v| uv[usize::from(v)][axis]).sum::<f32>() / n;
-    let centre = [mean(0), mean(1)];
-    for (uv, &ring) in uv.iter_mut().zip(&t.ring) {
-        if let Some(inset) = INSET.get(usize::from(ring)) {
-            for k in 0..2 {
-                uv[k] += inset * (centre[k] - uv[k]);
-            }
-        }
     }
 }

@@ -1,0 +1,158 @@
+//! What on a sheet is not skin, and its removal.
+
+use super::{
+    sheet::{Sheet, blur},
+    smoothstep,
+};
+use crate::engine::swap::mesh::topology::topology;
+
+/// Levels beyond which detail is hair, glasses or background, by vertex.
+pub(super) fn limits() -> Vec<f32> {
+    let t = topology();
+    let face = &*t.canonical;
+    let distance = |p: [f32; 3], set: &[u16]| {
+        set.iter()
+            .map(|&v| (p[0] - face[usize::from(v)][0]).hypot(p[1] - face[usize::from(v)][1]))
+            .fold(f32::INFINITY, f32::min)
+    };
+    const KEEP: f32 = 400.0;
+    face.iter()
+        .enumerate()
+        .map(|(v, &p)| {
+            // The outer ends of the brows are where a fringe falls.
+            let inner = |set: &[u16]| -> Vec<u16> {
+                set.iter().copied().filter(|&v| face[usize::from(v)][0].abs() < 0.33).collect()
+            };
+            let brow = distance(p, &inner(&t.left_brow)).min(distance(p, &inner(&t.right_brow)));
+            let eye = distance(p, &t.left_eye).min(distance(p, &t.right_eye));
+            let lips = distance(p, &t.lips_outer).min(distance(p, &t.lips_inner));
+            match p {
+                _ if brow < 0.022 || eye < 0.02 || lips < 0.03 => KEEP,
+                [_, y, _] if y > 0.2 => {
+                    if t.ring[v] <= 1 {
+                        70.0
+                    } else {
+                        KEEP
+                    }
+                }
+                [x, y, _] if x.abs() < 0.3 && y > -0.06 => 110.0,
+                _ if t.ring[v] == 0 => 22.0,
+                [_, y, _] if y < -0.3 => 26.0,
+                [x, _, _] if x.abs() < 0.08 => 36.0,
+                _ if eye < 0.07 => 45.0,
+                _ => 32.0,
+            }
+        })
+        .collect()
+}
+
+impl Sheet {
+    /// Takes out what is too far from skin to be skin; `brightness` 1 is skin of medium exposure.
+    pub fn clean(&mut self, brightness: f32) {
+        let density = self.layout.density;
+        self.smooth_colour();
+        let [light, red, blue] = [0, 1, 2].map(|k| self.plane(k));
+        let fine = blur(light, 0.008 * density);
+        let (red, blue) = (blur(red, 0.02 * density), blur(blue, 0.02 * density));
+        let broad = blur(self.plane(0), 0.05 * density);
+        let factor = brightness.clamp(0.4, 1.2);
+        let glasses = self.glasses(&fine, &broad, factor);
+        let edge = |at: usize| (fine[at] - broad[at]).abs();
+        let usual = {
+            let plain = |at: &usize| self.facing[*at] > 0.5 && self.limit[*at] < 40.0;
+            let mut edges: Vec<f32> = (0..fine.len()).filter(plain).map(edge).collect();
+            let middle = edges.len() / 2;
+            if edges.is_empty() { 0.0 } else { *edges.select_nth_unstable_by(middle, f32::total_cmp).1 }
+        };
+        let line = (7.0 * factor).max(3.5 * usual);
+        let outside = self.plane_of(|at| {
+            if self.facing[at] < 0.0 {
+                return 0.0;
+            }
+            let limit = self.limit[at] * factor;
+            let tint = red[at].abs() + blue[at].abs();
+            let shade = fine[at].abs();
+            let mut out = smoothstep(limit, 1.8 * limit, shade);
+            if glasses && self.limit[at] < 300.0 && near_lens(self.layout.face_at(at)) {
+                out = out.max(smoothstep(line, 2.0 * line, edge(at)));
+            }
+            if self.limit[at] < 100.0 { out.max(smoothstep(18.0, 34.0, tint / factor)) } else { out }
+        });
+        // Grown, so that the soft borders of what is taken out go with it.
+        let mut outside = blur(outside, 0.02 * density);
+        outside.iter_mut().for_each(|v| *v = smoothstep(0.08, 0.45, *v));
+        let slow: Vec<[f32; 3]> = {
+            let [l, r, b] = [0, 1, 2].map(|k| blur(self.plane(k), 0.02 * density));
+            (0..l.len()).map(|at| [l[at], r[at], b[at]]).collect()
+        };
+        let old = self.detail.clone();
+        let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| old[at][k] - slow[at][k]) };
+        for at in 0..old.len() {
+            let limit = self.limit[at];
+            if self.facing[at] < 0.0 || limit > 300.0 {
+                continue;
+            }
+            let out = outside[at];
+            // Skin from nearby where there is none.
+            let fill = if out > 0.0 {
+                let clean = |&there: &usize| {
+                    self.facing[there] >= 0.0 && outside[there] < 0.1 && self.limit[there] < 60.0
+                };
+                let places = [(0.0, 0.2), (0.0, -0.2), (0.1, 0.25), (-0.1, 0.25), (0.0, 0.3)];
+                let shifted = places.iter().filter_map(|&(x, y)| self.shifted(at, x, y));
+                std::iter::once(self.mirrored(at)).chain(shifted).find(clean).map_or([0.0; 3], quick)
+            } else {
+                [0.0; 3]
+            };
+            let own = quick(at);
+            for k in 0..3 {
+                let bound = if k == 0 { limit * factor } else { 0.5 * limit * factor };
+                let low = slow[at][k] / (1.0 + (slow[at][k] / bound).powi(2)).sqrt();
+                self.detail[at][k] = low * (1.0 - 0.7 * out) + own[k] * (1.0 - out) + fill[k] * out;
+            }
+        }
+    }
+
+    /// Photos keep less colour than they seem to: what is left is block noise, worse in small ones.
+    fn smooth_colour(&mut self) {
+        let small = smoothstep(200.0, 60.0, self.photo_width);
+        for k in [1, 2] {
+            let smooth = blur(self.plane(k), (0.006 + 0.016 * small) * self.layout.density);
+            for (detail, smooth) in self.detail.iter_mut().zip(smooth) {
+                detail[k] = smooth;
+            }
+        }
+    }
+
+    /// The pixel `x`, `y` face widths away, if it is on the sheet.
+    fn shifted(&self, at: usize, x: f32, y: f32) -> Option<usize> {
+        let move_by = |from: usize, by: f32, size: usize| {
+            let to = from as f32 + by * self.layout.density;
+            (to >= 0.0 && to < size as f32).then_some(to as usize)
+        };
+        let column = move_by(at % self.layout.width, x, self.layout.width)?;
+        Some(move_by(at / self.layout.width, y, self.layout.height)? * self.layout.width + column)
+    }
+
+    /// Whether a dark line crosses the bridge of the nose and another a temple.
+    fn glasses(&self, fine: &[f32], broad: &[f32], factor: f32) -> bool {
+        let line = |left: f32, right: f32| {
+            let mut rows = vec![(0.0, 0.0); self.layout.height];
+            for at in 0..fine.len() {
+                let [x, y] = self.layout.face_at(at);
+                if self.facing[at] >= 0.0 && x > left && x < right && y > -0.28 && y < -0.08 {
+                    let row = &mut rows[at / self.layout.width];
+                    *row = (row.0 + fine[at] - broad[at], row.1 + 1.0);
+                }
+            }
+            let darkest = rows.iter().filter(|r| r.1 > 0.0).map(|r| r.0 / r.1).fold(0.0, f32::min);
+            darkest / factor < -7.0
+        };
+        line(-0.025, 0.025) && (line(-0.62, -0.42) || line(0.42, 0.62))
+    }
+}
+
+/// Whether a place on the sheet, in face widths, may lie behind a pair of glasses.
+fn near_lens([x, y]: [f32; 2]) -> bool {
+    y > -0.3 && y < 0.06 && (x.abs() > 0.3 || y < 0.03 - 0.1 * x.abs()) && (y < -0.06 || x.abs() > 0.06)
+}

@@ -1,0 +1,232 @@
+//! A source's skin, prepared once: detail without light on a flat sheet, each place from the photo
+//! that saw it best, an unseen side filled from the other, hair, glasses and background taken out.
+
+mod clean;
+mod sheet;
+
+use sheet::{Sheet, blur};
+
+use super::{
+    layout::Layout,
+    light::{self, Lows, TRIANGLES, luma},
+    rim,
+    texture::Texture,
+    topology::{Mesh, VERTICES, topology},
+};
+
+/// Sheet pixels a photo pixel: resampling twice must not cost sharpness.
+const OVERSAMPLE: f32 = 1.4;
+/// Pixels a face width of the sheet.
+const DENSITY: (f32, f32) = (128.0, 640.0);
+/// How much better than the first photo another must have seen a place.
+const FIRST: f32 = 1.1;
+
+/// What is drawn of a source.
+#[derive(Debug)]
+pub(crate) struct Skin {
+    /// What [`detail`](super::raster::detail) gives, plus [`ZERO`](super::raster::ZERO).
+    pub texture: Texture,
+    /// Texture pixels of every vertex.
+    pub uv: Box<[[f32; 2]; VERTICES]>,
+    /// The first photo's own slow colours.
+    pub low: Box<Lows>,
+    /// How sharp each level of the texture is, in levels a pixel.
+    pub sharpness: Vec<f32>,
+}
+
+/// A photo with the face's mesh on it.
+#[derive(Clone, Copy)]
+pub(crate) struct Photo<'a> {
+    pub texture: &'a Texture,
+    /// Texture pixels of every vertex.
+    pub uv: &'a [[f32; 2]; VERTICES],
+    /// The same with the rim pulled inward: what is drawn.
+    pub inset: &'a [[f32; 2]; VERTICES],
+    pub mesh: &'a Mesh,
+    /// Of the face as it was stored, in pixels.
+    pub width: f32,
+}
+
+/// Prepares the photos of one person, the best first. Tens of milliseconds each.
+///
+/// # Panics
+/// Without a photo.
+pub(crate) fn bake(photos: &[Photo<'_>]) -> Skin {
+    let widest = photos.iter().map(Photo::texture_width).fold(0.0, f32::max);
+    let layout = Layout::new((OVERSAMPLE * widest).clamp(DENSITY.0, DENSITY.1));
+    let uv = layout.places();
+    let low = photos[0].low();
+    let brightness = mean_luma(&low);
+    let mut sheet = drawn(photos[0], layout, &uv, &low);
+    if photos.len() > 1 {
+        let others = photos[1..].iter().map(|photo| {
+            let low = photo.low();
+            let mut other = drawn(*photo, layout, &uv, &low);
+            // Detail grows with the light it was seen in.
+            let gain = (brightness / mean_luma(&low)).clamp(0.5, 2.0);
+            other.detail.iter_mut().flatten().for_each(|v| *v *= gain);
+            other
+        });
+        sheet = merge(sheet, others);
+    }
+    sheet.mirror();
+    sheet.clean(brightness / 150.0);
+    let texture = sheet.into_texture();
+    let sharpness = light::sharpness_of(&texture, &uv);
+    Skin { texture, uv, low, sharpness }
+}
+
+fn drawn(photo: Photo<'_>, layout: Layout, uv: &[[f32; 2]; VERTICES], low: &Lows) -> Sheet {
+    let mut sheet = Sheet::new(layout, photo.width);
+    sheet.draw(&photo, uv, low, &photo.facing());
+    sheet
+}
+
+/// Takes each place from the sheet that saw it best, with soft borders.
+fn merge(first: Sheet, others: impl Iterator<Item = Sheet>) -> Sheet {
+    let score = |sheet: &Sheet, at: usize| sheet.facing[at] * sheet.photo_width.min(400.0).sqrt();
+    let mut best: Vec<f32> = (0..first.facing.len()).map(|at| FIRST * score(&first, at)).collect();
+    let mut merged = first;
+    for other in others {
+        let better = merged.plane_of(|at| f32::from(u8::from(score(&other, at) > best[at])));
+        let share = blur(better, 0.02 * merged.layout.density);
+        for (at, share) in share.into_iter().enumerate() {
+            if other.facing[at] < 0.0 || share <= 0.0 {
+                continue;
+            }
+            let share = share.min(1.0);
+            for k in 0..3 {
+                merged.detail[at][k] += share * (other.detail[at][k] - merged.detail[at][k]);
+            }
+            merged.facing[at] += share * (other.facing[at] - merged.facing[at]);
+            best[at] = best[at].max(score(&other, at));
+        }
+        merged.photo_width = merged.photo_width.max(other.photo_width);
+    }
+    merged
+}
+
+impl Photo<'_> {
+    /// How squarely each vertex faces the camera, 0–1.
+    fn facing(&self) -> Vec<f32> {
+        let mut normals = Box::new([[0.0; 3]; VERTICES]);
+        rim::facing(self.mesh, &mut normals);
+        normals.iter().map(|n| n[2].clamp(0.0, 1.0)).collect()
+    }
+
+    /// How good a picture of a face this is: its width, less where one side is turned away.
+    pub fn merit(&self) -> f32 {
+        let canonical = &topology().canonical;
+        let facing = self.facing();
+        let side = |keep: fn(f32) -> bool| {
+            let own = facing.iter().zip(canonical.iter()).filter(|(_, p)| keep(p[0]));
+            let (sum, n) = own.fold((0.0, 0.0), |(sum, n), (f, _)| (sum + f, n + 1.0));
+            sum / n
+        };
+        side(|x| x < -0.1).min(side(|x| x > 0.1)) * self.width.min(400.0).sqrt()
+    }
+
+    /// Width of the face in texture pixels.
+    fn texture_width(&self) -> f32 {
+        let span = |axis: usize| {
+            let values = self.uv.iter().map(|p| p[axis]);
+            values.clone().fold(f32::MIN, f32::max) - values.fold(f32::MAX, f32::min)
+        };
+        span(0).max(0.72 * span(1))
+    }
+
+    /// Slow colours of the face.
+    fn low(&self) -> Box<Lows> {
+        let t = topology();
+        let facing = self.facing();
+        let mut colours = Box::new([[0.0; 3]; TRIANGLES]);
+        light::of_texture(self.texture, self.uv, &mut colours);
+        let seen: Vec<f32> = t.triangles[..t.skin]
+            .iter()
+            .map(|tri| {
+                let square = tri.iter().map(|&v| facing[usize::from(v)]).sum::<f32>() / 3.0;
+                // The photo's rim may show what is behind the face.
+                let rim = tri.iter().any(|&v| t.ring[usize::from(v)] == 0);
+                smoothstep(0.1, 0.45, square) * if rim { 0.25 } else { 1.0 }
+            })
+            .collect();
+        let mut low = Box::new([[0.0; 3]; VERTICES]);
+        light::Scratch::default().lows(&colours, |i| seen[i], &mut low);
+        low
+    }
+}
+
+fn mean_luma(low: &Lows) -> f32 {
+    (low.iter().map(luma).sum::<f32>() / VERTICES as f32).max(1.0)
+}
+
+fn smoothstep(low: f32, high: f32, v: f32) -> f32 {
+    let x = ((v - low) / (high - low)).clamp(0.0, 1.0);
+    x * x * (3.0 - 2.0 * x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sheet of one detail that saw the left or the right side better.
+    fn half(value: f32, left: bool) -> Sheet {
+        let mut sheet = Sheet::new(Layout::new(100.0), 100.0);
+        for at in 0..sheet.facing.len() {
+            let better = (sheet.layout.face_at(at)[0] < 0.0) == left;
+            sheet.detail[at] = [value; 3];
+            sheet.facing[at] = if better { 0.9 } else { 0.3 };
+        }
+        sheet
+    }
+
+    #[test]
+    fn each_side_comes_from_the_photo_that_saw_it_with_a_soft_border() {
+        let merged = merge(half(10.0, true), std::iter::once(half(-10.0, false)));
+        let row = merged.layout.height / 2 * merged.layout.width;
+        let line: Vec<f32> = (0..merged.layout.width).map(|x| merged.detail[row + x][0]).collect();
+        let (w, middle) = (line.len(), line.len() / 2);
+        assert!((line[w / 4] - 10.0).abs() < 0.1 && (line[3 * w / 4] + 10.0).abs() < 0.1);
+        assert!(line[middle].abs() < 6.0, "{}", line[middle]);
+        let steepest = line.windows(2).map(|p| (p[0] - p[1]).abs()).fold(0.0, f32::max);
+        assert!(steepest < 8.0, "{steepest}");
+    }
+
+    #[test]
+    fn an_unseen_side_is_the_seen_one_mirrored() {
+        let mut sheet = half(0.0, true);
+        for at in 0..sheet.detail.len() {
+            let [x, y] = sheet.layout.face_at(at);
+            sheet.detail[at] = [if x < 0.0 { 20.0 * y } else { 90.0 }; 3];
+        }
+        sheet.mirror();
+        for at in 0..sheet.detail.len() {
+            let [x, y] = sheet.layout.face_at(at);
+            if x.abs() > 0.2 {
+                assert!((sheet.detail[at][0] - 20.0 * y).abs() < 1.0, "{x} {y}");
+            }
+        }
+    }
+
+    #[test]
+    fn hair_on_the_forehead_is_taken_out_and_a_beard_is_kept() {
+        let mut sheet = half(0.0, true);
+        let limit = |[_, y]: [f32; 2]| if y > 0.2 { 400.0 } else { 26.0 };
+        for at in 0..sheet.detail.len() {
+            let [x, y] = sheet.layout.face_at(at);
+            sheet.facing[at] = 0.9;
+            sheet.limit[at] = limit([x, y]);
+            let hair = y < -0.35 && x < -0.1;
+            sheet.detail[at] = if hair || y > 0.3 { [-90.0, 0.0, 0.0] } else { [0.0; 3] };
+        }
+        sheet.clean(1.0);
+        for at in 0..sheet.detail.len() {
+            let ([x, y], dark) = (sheet.layout.face_at(at), sheet.detail[at][0]);
+            match y {
+                _ if y < -0.42 && x < -0.2 => assert!(dark > -15.0, "{x} {y} {dark}"),
+                _ if y > 0.35 => assert!(dark < -80.0, "{x} {y} {dark}"),
+                _ => {}
+            }
+        }
+    }
+}
