@@ -30,17 +30,17 @@ pub(super) fn limits() -> Vec<f32> {
                 _ if brow < 0.022 || eye < 0.02 || lips < 0.03 => KEEP,
                 [_, y, _] if y > 0.2 => {
                     if t.ring[v] <= 1 {
-                        70.0
+                        140.0
                     } else {
                         KEEP
                     }
                 }
-                [x, y, _] if x.abs() < 0.3 && y > -0.06 => 110.0,
-                _ if t.ring[v] == 0 => 22.0,
-                [_, y, _] if y < -0.3 => 26.0,
-                [x, _, _] if x.abs() < 0.08 => 36.0,
-                _ if eye < 0.07 => 45.0,
-                _ => 32.0,
+                [x, y, _] if x.abs() < 0.3 && y > -0.06 => 220.0,
+                _ if t.ring[v] == 0 => 30.0,
+                [_, y, _] if y < -0.3 => 36.0,
+                [x, _, _] if x.abs() < 0.08 => 72.0,
+                _ if eye < 0.07 => 90.0,
+                _ => 62.0,
             }
         })
         .collect()
@@ -59,7 +59,7 @@ impl Sheet {
         let glasses = self.glasses(&fine, &broad, factor);
         let edge = |at: usize| (fine[at] - broad[at]).abs();
         let usual = {
-            let plain = |at: &usize| self.facing[*at] > 0.5 && self.limit[*at] < 40.0;
+            let plain = |at: &usize| self.facing[*at] > 0.5 && self.limit[*at] < 70.0;
             let mut edges: Vec<f32> = (0..fine.len()).filter(plain).map(edge).collect();
             let middle = edges.len() / 2;
             if edges.is_empty() { 0.0 } else { *edges.select_nth_unstable_by(middle, f32::total_cmp).1 }
@@ -75,8 +75,9 @@ impl Sheet {
             let mut out = smoothstep(limit, 1.8 * limit, shade);
             if glasses && self.limit[at] < 300.0 && near_lens(self.layout.face_at(at)) {
                 out = out.max(smoothstep(line, 2.0 * line, edge(at)));
+                out = out.max(smoothstep(0.5 * limit, 0.9 * limit, shade));
             }
-            if self.limit[at] < 100.0 { out.max(smoothstep(18.0, 34.0, tint / factor)) } else { out }
+            if self.limit[at] < 150.0 { out.max(smoothstep(30.0, 56.0, tint / factor)) } else { out }
         });
         // Grown, so that the soft borders of what is taken out go with it.
         let mut outside = blur(outside, 0.02 * density);
@@ -96,7 +97,7 @@ impl Sheet {
             // Skin from nearby where there is none.
             let fill = if out > 0.0 {
                 let clean = |&there: &usize| {
-                    self.facing[there] >= 0.0 && outside[there] < 0.1 && self.limit[there] < 60.0
+                    self.facing[there] >= 0.0 && outside[there] < 0.1 && self.limit[there] < 100.0
                 };
                 let places = [(0.0, 0.2), (0.0, -0.2), (0.1, 0.25), (-0.1, 0.25), (0.0, 0.3)];
                 let shifted = places.iter().filter_map(|&(x, y)| self.shifted(at, x, y));
