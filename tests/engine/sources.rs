@@ -292,7 +292,9 @@ fn of_a_folder_or_list_what_shows_no_face_is_left_out_and_the_best_photos_drawn(
     let (source, warnings) = one(&folder).unwrap();
     // Of the same view the larger picture is drawn.
     assert_alike(&wanted, &shown(&source), 1.0, "a folder with a small copy");
-    let [SourceWarning::LeftOut(text)] = &warnings[..] else { panic!("{warnings:?}") };
+    let [SourceWarning::SmallFace { .. }, SourceWarning::LeftOut(text)] = &warnings[..] else {
+        panic!("{warnings:?}")
+    };
     assert!(text.contains("1 black.png") && text.contains("no face"), "{text}");
 
     let list = format!(r"{}/1 black.png, {}", folder.display(), common::hopper());
