@@ -87,6 +87,12 @@ fn covered(map: Similarity, size: usize) -> Rect {
     Rect::new(around.x - margin, around.y - margin, around.width + 2.0 * margin, around.height + 2.0 * margin)
 }
 
+fn settle<T>(memory: &mut Vec<T>, needed: usize) {
+    if memory.capacity() < needed {
+        memory.reserve(4 * needed);
+    }
+}
+
 /// Luma of a part of the frame, box-filtered by `shrink`.
 struct Plane<'a> {
     data: &'a [u8],
@@ -117,6 +123,10 @@ impl<'a> Plane<'a> {
         let (left, columns) = span(wanted.x, wanted.width, width);
         let (top, rows) = span(wanted.y, wanted.height, height);
         let read = (columns * shrink).min(width - left);
+        // Room for a face that comes nearer, so that memory settles.
+        settle(data, columns * rows);
+        settle(row, read);
+        settle(sums, read);
         data.clear();
         data.resize(columns * rows, 0);
         row.resize(read, 0);
