@@ -87,7 +87,6 @@ impl Transform {
         [y + self.r_cr * cr, y + self.g_cb * cb + self.g_cr * cr, y + self.b_cb * cb]
     }
 
-    #[cfg(test)]
     /// One row of the forward matrix: 0 = Y, 1 = Cb, 2 = Cr.
     #[inline(always)]
     pub fn component(&self, row: usize, rgb: [f32; 3]) -> f32 {

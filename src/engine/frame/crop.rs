@@ -2,8 +2,8 @@
 //!
 //! Networks move their landmarks with every rounding of a sample, so a crop is made of what all
 //! pixel formats share: 8-bit luma of limited range, box-filtered, and chroma low-passed far below
-//! its stored resolution. The same picture in two formats then gives the same landmarks to a
-//! hundredth of a pixel.
+//! its stored resolution. The same picture in two formats then gives the same landmarks to about
+//! a tenth of a pixel.
 
 use super::{Frame, Reader, Transform, with_reader};
 use crate::engine::geometry::{Point, Rect, Similarity};
@@ -87,7 +87,8 @@ fn covered(map: Similarity, size: usize) -> Rect {
     Rect::new(around.x - margin, around.y - margin, around.width + 2.0 * margin, around.height + 2.0 * margin)
 }
 
-fn settle<T>(memory: &mut Vec<T>, needed: usize) {
+/// Makes room, and more than is asked for: a face may come nearer, and memory shall settle.
+pub(crate) fn settle<T>(memory: &mut Vec<T>, needed: usize) {
     if memory.capacity() < needed {
         memory.reserve(4 * needed);
     }
@@ -123,7 +124,6 @@ impl<'a> Plane<'a> {
         let (left, columns) = span(wanted.x, wanted.width, width);
         let (top, rows) = span(wanted.y, wanted.height, height);
         let read = (columns * shrink).min(width - left);
-        // Room for a face that comes nearer, so that memory settles.
         settle(data, columns * rows);
         settle(row, read);
         settle(sums, read);

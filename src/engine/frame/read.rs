@@ -3,6 +3,7 @@
 use super::{
     Frame, PixelFormat,
     colour::{Colorimetry, Matrix, Range, Transform},
+    write::Fixed,
 };
 
 /// Reads pixels as the frame stores them, so that averages are taken before the one conversion to
@@ -17,7 +18,11 @@ pub(crate) trait Reader: Copy + Sync {
     /// Luma of the pixels from `(x, y)` on, rounded as a frame would store it.
     fn luma_row(&self, encoding: &Transform, x: usize, y: usize, out: &mut [u8]);
     /// Cb and Cr of a pixel.
-    fn chroma(&self, encoding: &Transform, x: usize, y: usize) -> [f32; 2];
+    #[inline(always)]
+    fn chroma(&self, _encoding: &Transform, x: usize, y: usize) -> [f32; 2] {
+        let [_, cb, cr] = self.components(x, y);
+        [f32::from(cb), f32::from(cr)]
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -50,12 +55,6 @@ impl Reader for Planar420<'_> {
     fn luma_row(&self, _: &Transform, x: usize, y: usize, out: &mut [u8]) {
         let at = y * self.y_stride + x;
         out.copy_from_slice(&self.y[at..at + out.len()]);
-    }
-
-    #[inline(always)]
-    fn chroma(&self, _: &Transform, x: usize, y: usize) -> [f32; 2] {
-        let [_, cb, cr] = self.components(x, y);
-        [f32::from(cb), f32::from(cr)]
     }
 }
 
@@ -92,12 +91,6 @@ impl Reader for Packed422<'_> {
             *to = *from;
         }
     }
-
-    #[inline(always)]
-    fn chroma(&self, _: &Transform, x: usize, y: usize) -> [f32; 2] {
-        let [_, cb, cr] = self.components(x, y);
-        [f32::from(cb), f32::from(cr)]
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -127,21 +120,18 @@ impl Reader for PackedRgb<'_> {
     }
 
     fn luma_row(&self, encoding: &Transform, x: usize, y: usize, out: &mut [u8]) {
-        let [r, g, b, offset] = encoding.to_yuv[0].map(|v| (v * 65536.0).round() as i32);
+        let matrix = Fixed::new(encoding);
         let line = &self.data[y * self.stride + x * self.step..];
         for (to, px) in out.iter_mut().zip(line.chunks(self.step)) {
-            let sum = r * i32::from(px[self.red]) + g * i32::from(px[1]) + b * i32::from(px[2 - self.red]);
-            *to = ((sum + offset + 32768) >> 16) as u8;
+            let [r, g, b] = [px[self.red], px[1], px[2 - self.red]].map(i32::from);
+            *to = matrix.component(0, r, g, b) as u8;
         }
     }
 
     #[inline(always)]
     fn chroma(&self, encoding: &Transform, x: usize, y: usize) -> [f32; 2] {
         let rgb = self.components(x, y).map(f32::from);
-        [1, 2].map(|row| {
-            let m = &encoding.to_yuv[row];
-            m[0] * rgb[0] + m[1] * rgb[1] + m[2] * rgb[2] + m[3]
-        })
+        [1, 2].map(|row| encoding.component(row, rgb))
     }
 }
 

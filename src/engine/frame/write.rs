@@ -85,12 +85,12 @@ fn mix(old: u8, new: i32, alpha: i32) -> u8 {
 
 /// Forward matrix in 16.16 fixed point.
 #[derive(Clone, Copy)]
-struct Fixed {
+pub(super) struct Fixed {
     m: [[i32; 4]; 3],
 }
 
 impl Fixed {
-    fn new(t: &Transform) -> Self {
+    pub fn new(t: &Transform) -> Self {
         let mut m = [[0; 4]; 3];
         for (row, from) in m.iter_mut().zip(&t.to_yuv) {
             for (to, from) in row.iter_mut().zip(from) {
@@ -102,7 +102,7 @@ impl Fixed {
     }
 
     #[inline(always)]
-    fn component(&self, row: usize, r: i32, g: i32, b: i32) -> i32 {
+    pub fn component(&self, row: usize, r: i32, g: i32, b: i32) -> i32 {
         let m = &self.m[row];
         ((m[0] * r + m[1] * g + m[2] * b + m[3]) >> 16).clamp(0, 255)
     }

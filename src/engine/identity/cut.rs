@@ -31,6 +31,8 @@ pub(super) struct Cut {
     inset: Box<[[f32; 2]; VERTICES]>,
     pub mesh: Box<Mesh>,
     width: f32,
+    /// See [`Photo::merit`].
+    pub merit: f32,
 }
 
 impl Cut {
@@ -67,7 +69,9 @@ impl Cut {
         }
         let mut pulled = uv.clone();
         inset(&mut pulled);
-        Cut { texture, uv, inset: pulled, mesh, width: face.width }
+        let mut cut = Cut { texture, uv, inset: pulled, mesh, width: face.width, merit: 0.0 };
+        cut.merit = cut.photo().merit();
+        cut
     }
 
     pub fn photo(&self) -> Photo<'_> {

@@ -35,6 +35,7 @@ const PASSES: usize = 4;
 const MOST_PHOTOS: usize = 6;
 /// A narrower face than this is worth a warning.
 const SMALL: f32 = 80.0;
+
 /// The person put in, as the mesh engine draws them.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -130,8 +131,8 @@ impl SourceLoader {
     }
 
     /// Decodes, finds the face and prepares it. `paths` are files or folders of one person's
-    /// photos, see [`expand`](super::expand). The mesh engine draws each place of
-    /// the face from the photo that saw it best, of the six best photos.
+    /// photos, see [`expand`](super::expand). The mesh engine draws each
+    /// place of the face from the photo that saw it best, of the six best photos.
     ///
     /// # Errors
     /// The first file's error, when no file is usable.
@@ -145,7 +146,7 @@ impl SourceLoader {
                         portraits.push(Portrait::cut(&image, &mesh));
                     }
                     cuts.push(Cut::new(&image, mesh));
-                    cuts.sort_by(|a: &Cut, b| b.photo().merit().total_cmp(&a.photo().merit()));
+                    cuts.sort_by(|a: &Cut, b| b.merit.total_cmp(&a.merit));
                     cuts.truncate(MOST_PHOTOS);
                 }
                 Err(error) => errors.push(error),

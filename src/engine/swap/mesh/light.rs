@@ -12,7 +12,10 @@ use super::topology::{Mesh, VERTICES, topology};
 use crate::engine::{
     frame::{Frame, Reader, with_reader},
     params::ColourMatch,
-    swap::mesh::texture::{Level, Texture},
+    swap::mesh::{
+        raster::LUMA,
+        texture::{Level, Texture},
+    },
 };
 
 /// Triangles of the skin, without those that close mouth and eyes.
@@ -30,7 +33,6 @@ const TAPS: [[f32; 3]; 7] = [
     [0.45, 0.1, 0.45],
     [0.1, 0.45, 0.45],
 ];
-const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
 /// Mean colour of every triangle: R, G, B in 0–255.
 pub(crate) type Colours = [[f32; 3]; TRIANGLES];
@@ -301,20 +303,21 @@ fn accumulate(sum: &mut [f32; VERTICES], kernel: &[f32], factor: f32) {
 }
 
 /// The slow part of a face whose triangles have `colours`, each as far as it is `seen` (0–1).
+/// Returns the log luminance of its skin in each region.
 fn lows(
     colours: &Colours,
     seen: impl Fn(usize) -> f32,
     order: &mut [f32; TRIANGLES],
     sums: &mut [[f32; VERTICES]; 5],
     out: &mut Lows,
-) {
+) -> [f32; REGIONS] {
     let skin = expected(colours, |i| seen(i) > 0.5, order);
-    let weight = |i: usize| {
-        TABLES.prior[i] * seen(i) * trust(log_luma(&colours[i]) - skin[usize::from(TABLES.region[i])])
-    };
+    let weights = order;
     let (mut total, mut mean) = (1e-9, [0.0; 3]);
-    for (i, colour) in colours.iter().enumerate() {
-        let w = weight(i);
+    for (i, (colour, weight)) in colours.iter().zip(weights.iter_mut()).enumerate() {
+        let off = log_luma(colour) - skin[usize::from(TABLES.region[i])];
+        let w = TABLES.prior[i] * seen(i) * trust(off);
+        *weight = w;
         total += w;
         for k in 0..3 {
             mean[k] += w * colour[k];
@@ -325,8 +328,7 @@ fn lows(
         sum.fill(0.0);
     }
     let [narrow, light, wide, red, blue] = sums;
-    for (i, colour) in colours.iter().enumerate() {
-        let w = weight(i);
+    for (i, (colour, &w)) in colours.iter().zip(weights.iter()).enumerate() {
         if w < 1e-7 {
             continue;
         }
@@ -351,6 +353,7 @@ fn lows(
             out[k] = mean[k] + l + chroma;
         }
     }
+    skin
 }
 
 /// Largest change of the face's mean luminance that is followed in full, in levels: beyond it the
@@ -370,7 +373,7 @@ pub(crate) fn gains(source: &Lows, mode: ColourMatch, scratch: &mut Scratch, out
         return;
     }
     let mut slow = [[0.0; 3]; VERTICES];
-    lows(target, |i| f32::from(u8::from(seen[i])), order, sums, &mut slow);
+    let skin = lows(target, |i| f32::from(u8::from(seen[i])), order, sums, &mut slow);
     let mean = |lows: &Lows| -> [f32; 3] {
         std::array::from_fn(|k| lows.iter().map(|low| low[k]).sum::<f32>() / VERTICES as f32)
     };
@@ -387,7 +390,7 @@ pub(crate) fn gains(source: &Lows, mode: ColourMatch, scratch: &mut Scratch, out
         let contrast = if ratio < 1.0 { ratio.powf(0.8) } else { ratio.powf(0.6) };
         *out = [contrast.clamp(0.3, 1.8), base[0], base[1], base[2], 1.0];
     }
-    hide_behind_hair(target, seen, order, out);
+    hide_behind_hair(target, seen, &skin, out);
 }
 
 /// Darkness, in log luminance below that of skin, at which a triangle of the forehead or temples is
@@ -395,13 +398,7 @@ pub(crate) fn gains(source: &Lows, mode: ColourMatch, scratch: &mut Scratch, out
 const HAIR: f32 = 0.5;
 
 /// Lets the target's hair lie over the swap.
-fn hide_behind_hair(
-    target: &Colours,
-    seen: &[bool; TRIANGLES],
-    order: &mut [f32; TRIANGLES],
-    out: &mut Gains,
-) {
-    let skin = expected(target, |i| seen[i], order);
+fn hide_behind_hair(target: &Colours, seen: &[bool; TRIANGLES], skin: &[f32; REGIONS], out: &mut Gains) {
     let bare = |i: usize| {
         let darker = skin[usize::from(TABLES.region[i])] - log_luma(&target[i]);
         if !TABLES.hairline[i] || !seen[i] || darker <= 0.0 {

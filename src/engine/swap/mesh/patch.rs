@@ -6,7 +6,7 @@ use super::{
     topology::{Mesh, Opening, VERTICES, topology},
 };
 use crate::engine::{
-    frame::{Frame, Reader, with_reader},
+    frame::{Frame, Reader, settle, with_reader},
     params::{Owner, Params},
 };
 
@@ -100,11 +100,7 @@ fn copy(frame: &Frame<'_>, mesh: &Mesh, opening: &Opening, level: &mut Level) ->
     let (top, bottom) = bound(1, frame.height())?;
     (level.width, level.height) = (right - left, bottom - top);
     level.data.clear();
-    // Room for a face that comes nearer, so that memory settles.
-    let needed = (level.width + 1) * (level.height + 1);
-    if level.data.capacity() < needed {
-        level.data.reserve(4 * needed);
-    }
+    settle(&mut level.data, (level.width + 1) * (level.height + 1));
     with_reader!(frame, r => {
         for y in 0..=level.height {
             let from = top + y.min(level.height - 1);

@@ -2,7 +2,10 @@
 
 use wide::f32x8;
 
-use super::texture::{Level, Texture, bilinear};
+use super::{
+    light::luma,
+    texture::{Level, Texture, bilinear},
+};
 
 /// A vertex of the mesh as it is drawn.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,9 +62,8 @@ const DARK: f32 = 8.0;
 /// What sets `colour` apart from `base`: luma, red and blue. Less luma dims all channels alike, as a
 /// shadow does; more is added to all, as a gleam is; what is then left of red and blue is residue.
 pub(crate) fn detail(colour: [f32; 3], base: [f32; 3]) -> [f32; 3] {
-    let luma = |c: [f32; 3]| LUMA[0] * c[0] + LUMA[1] * c[1] + LUMA[2] * c[2];
-    let change = luma(colour) - luma(base);
-    let factor = 1.0 + change.min(0.0) / luma(base).max(DARK);
+    let change = luma(&colour) - luma(&base);
+    let factor = 1.0 + change.min(0.0) / luma(&base).max(DARK);
     let left = |k: usize| colour[k] - (base[k] * factor + change.max(0.0));
     [change, left(0), left(2)]
 }

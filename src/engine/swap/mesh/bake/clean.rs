@@ -16,14 +16,15 @@ pub(super) fn limits() -> Vec<f32> {
             .fold(f32::INFINITY, f32::min)
     };
     const KEEP: f32 = 400.0;
+    // The outer ends of the brows are where a fringe falls.
+    let inner = |set: &[u16]| -> Vec<u16> {
+        set.iter().copied().filter(|&v| face[usize::from(v)][0].abs() < 0.33).collect()
+    };
+    let (left_brow, right_brow) = (inner(&t.left_brow), inner(&t.right_brow));
     face.iter()
         .enumerate()
         .map(|(v, &p)| {
-            // The outer ends of the brows are where a fringe falls.
-            let inner = |set: &[u16]| -> Vec<u16> {
-                set.iter().copied().filter(|&v| face[usize::from(v)][0].abs() < 0.33).collect()
-            };
-            let brow = distance(p, &inner(&t.left_brow)).min(distance(p, &inner(&t.right_brow)));
+            let brow = distance(p, &left_brow).min(distance(p, &right_brow));
             let eye = distance(p, &t.left_eye).min(distance(p, &t.right_eye));
             let lips = distance(p, &t.lips_outer).min(distance(p, &t.lips_inner));
             match p {
@@ -51,9 +52,8 @@ impl Sheet {
     pub fn clean(&mut self, brightness: f32) {
         let density = self.layout.density;
         self.smooth_colour();
-        let [light, red, blue] = [0, 1, 2].map(|k| self.plane(k));
-        let fine = blur(light, 0.008 * density);
-        let (red, blue) = (blur(red, 0.02 * density), blur(blue, 0.02 * density));
+        let fine = blur(self.plane(0), 0.008 * density);
+        let slow = [0, 1, 2].map(|k| blur(self.plane(k), 0.02 * density));
         let broad = blur(self.plane(0), 0.05 * density);
         let factor = brightness.clamp(0.4, 1.2);
         let glasses = self.glasses(&fine, &broad, factor);
@@ -70,7 +70,7 @@ impl Sheet {
                 return 0.0;
             }
             let limit = self.limit[at] * factor;
-            let tint = red[at].abs() + blue[at].abs();
+            let tint = slow[1][at].abs() + slow[2][at].abs();
             let shade = fine[at].abs();
             let mut out = smoothstep(limit, 1.8 * limit, shade);
             if glasses && self.limit[at] < 300.0 && near_lens(self.layout.face_at(at)) {
@@ -82,12 +82,8 @@ impl Sheet {
         // Grown, so that the soft borders of what is taken out go with it.
         let mut outside = blur(outside, 0.02 * density);
         outside.iter_mut().for_each(|v| *v = smoothstep(0.08, 0.45, *v));
-        let slow: Vec<[f32; 3]> = {
-            let [l, r, b] = [0, 1, 2].map(|k| blur(self.plane(k), 0.02 * density));
-            (0..l.len()).map(|at| [l[at], r[at], b[at]]).collect()
-        };
         let old = self.detail.clone();
-        let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| old[at][k] - slow[at][k]) };
+        let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| old[at][k] - slow[k][at]) };
         for at in 0..old.len() {
             let limit = self.limit[at];
             if self.facing[at] < 0.0 || limit > 300.0 {
@@ -108,7 +104,7 @@ impl Sheet {
             let own = quick(at);
             for k in 0..3 {
                 let bound = if k == 0 { limit * factor } else { 0.5 * limit * factor };
-                let low = slow[at][k] / (1.0 + (slow[at][k] / bound).powi(2)).sqrt();
+                let low = slow[k][at] / (1.0 + (slow[k][at] / bound).powi(2)).sqrt();
                 self.detail[at][k] = low * (1.0 - 0.7 * out) + own[k] * (1.0 - out) + fill[k] * out;
             }
         }
