@@ -27,7 +27,7 @@ help:
 	@echo 'make build      the plugin: $(TARGET)/release/$(PLUGIN)'
 	@echo 'make models     bring the default models'
 	@echo 'make test       everything that must hold before a change lands'
-	@echo 'make bench      measure speed and allocations'
+	@echo 'make bench      measure speed, allocations and memory: tables, JSON and a page with plots in target/bench'
 	@echo 'make soak       ten minutes live: nothing lost, latency as told, memory flat'
 	@echo 'make install    plugin and models into your home, where GStreamer finds them by itself'
 	@echo 'make uninstall  remove what install put there'
@@ -93,9 +93,15 @@ soak: deps models
 	cargo run --release --example soak -- --seconds 600 $(if $(VIDEO),--video '$(VIDEO)')
 	cargo run --release --example soak -- --seconds 60 --hog $(if $(VIDEO),--video '$(VIDEO)')
 
+# Tables of benches/, and the suite as JSON and as a page. COMPARE=old.json fails where something became slower.
 bench: deps models
-	cargo run --release --example standin -- target/standin full
-	cargo bench --bench '*'
+	test -f target/standin/inswapper_128.onnx || cargo run --release --example standin -- target/standin full
+	@mkdir -p target/bench
+	cargo bench --bench '*' > target/bench/tables.part || { cat target/bench/tables.part; exit 1; }
+	@mv target/bench/tables.part target/bench/tables.txt
+	@cat target/bench/tables.txt
+	cargo run --release --example benchmark -- --save target/bench/results.json --html target/bench/report.html \
+		$(if $(COMPARE),--compare '$(COMPARE)')
 
 # The list of installed files lies beside the models; uninstall goes by it.
 install: build models

@@ -6,10 +6,12 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::{
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
-use gst::prelude::*;
-use gst_check::Harness;
+use common::Bed;
 use gstfaceswap::{
     control::{
         governor::{Governor, Sample},
@@ -23,10 +25,10 @@ use image::{RgbImage, imageops};
 #[global_allocator]
 static ALLOCATOR: common::Counting = common::Counting;
 
-const FRAMES: u64 = 500;
-const WARM: u64 = 50;
+const FRAMES: u32 = 500;
+const WARM: u32 = 50;
 const ROUNDS: usize = 5;
-const IN_FLIGHT_FRAMES: u64 = 150;
+const IN_FLIGHT_FRAMES: u32 = 150;
 
 struct Round {
     spent: Duration,
@@ -34,51 +36,27 @@ struct Round {
     allocations: f64,
 }
 
-fn round(originals: &[Vec<u8>], width: i32, height: i32, mark: &str) -> Round {
-    let element = gst::ElementFactory::make("faceswap")
-        .property("source", common::photo("grace_hopper.jpg").display().to_string())
-        .property_from_str("mark", mark)
-        .property("stats-interval", 0u32)
+fn info(width: u32, height: u32) -> gst_video::VideoInfo {
+    gst_video::VideoInfo::builder(gst_video::VideoFormat::Nv12, width, height)
+        .fps(gst::Fraction::new(60, 1))
+        .colorimetry(&gst_video::VideoColorimetry::from_str("bt709").expect("a name that GStreamer knows"))
         .build()
-        .expect("the element");
-    let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
-    let started = Instant::now();
-    harness.set_src_caps_str(&format!(
-        "video/x-raw,format=NV12,width={width},height={height},framerate=60/1,colorimetry=bt709"
-    ));
-    let mut buffers: Vec<Option<gst::Buffer>> =
-        originals.iter().map(|data| Some(gst::Buffer::from_mut_slice(data.clone()))).collect();
-    let (mut spent, mut first, mut before) = (Duration::ZERO, Duration::ZERO, (0, 0));
-    for i in 0..FRAMES + WARM {
-        let at = i as usize % originals.len();
-        let mut buffer = buffers[at].take().expect("the frame is back");
-        let exclusive = buffer.get_mut().expect("nobody else has the frame");
-        exclusive.map_writable().expect("memory that can be written").copy_from_slice(&originals[at]);
-        exclusive.set_pts(gst::ClockTime::from_nseconds(i * 1_000_000_000 / 60));
-        exclusive.set_duration(gst::ClockTime::from_nseconds(1_000_000_000 / 60));
-        if i == WARM {
-            (before, spent) = (common::allocated(), Duration::ZERO);
-        }
-        let pushed = Instant::now();
-        let out = harness.push_and_pull(buffer).expect("a frame comes out");
-        spent += pushed.elapsed();
-        if i == 0 {
-            first = started.elapsed();
-        }
-        buffers[at] = Some(out);
-    }
-    let allocations = (common::allocated().0 - before.0) as f64 / FRAMES as f64;
-    let stats = element.property::<gst::Structure>("stats");
-    assert_eq!(stats.get::<u64>("frames-swapped"), Ok(FRAMES + WARM), "every frame is swapped");
-    Round { spent, first, allocations }
+        .expect("a size that GStreamer knows")
 }
 
-/// Processor time of this process so far, all threads, where the system is Linux.
-fn processor_time() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: f64 = fields.skip(11).take(2).filter_map(|f| f.parse::<f64>().ok()).sum();
-    ticks / 100.0
+fn round(originals: &[Vec<u8>], width: u32, height: u32, mark: &str) -> Round {
+    let element = common::element(&[("mark", mark)]);
+    let mut bed = Bed::new(element, &info(width, height), originals.to_vec());
+    bed.frame();
+    let first = bed.age();
+    for _ in 1..WARM {
+        bed.frame();
+    }
+    let before = common::allocated().0;
+    let spent = (0..FRAMES).map(|_| bed.frame()).sum();
+    let allocations = (common::allocated().0 - before) as f64 / f64::from(FRAMES);
+    bed.check();
+    Round { spent, first, allocations }
 }
 
 /// What a round of as many frames as possible came to.
@@ -92,42 +70,17 @@ struct Throughput {
 }
 
 fn throughput(originals: &[Vec<u8>], depth: u32, threads: u32) -> Throughput {
-    let element = gst::ElementFactory::make("faceswap")
-        .property("source", common::photo("grace_hopper.jpg").display().to_string())
-        .property_from_str("mark", "none")
-        .property_from_str("select", "all")
-        .property("max-in-flight", depth)
-        .property("threads", threads)
-        .property("stats-interval", 0u32)
-        .build()
-        .expect("the element");
-    let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
-    harness
-        .set_src_caps_str("video/x-raw,format=NV12,width=1920,height=1080,framerate=60/1,colorimetry=bt709");
-    let frames = (0..IN_FLIGHT_FRAMES + WARM).map(|i| {
-        let mut buffer = gst::Buffer::from_mut_slice(originals[i as usize % originals.len()].clone());
-        let exclusive = buffer.get_mut().expect("nobody else has the frame");
-        exclusive.set_pts(gst::ClockTime::from_nseconds(i * 1_000_000_000 / 60));
-        buffer
-    });
-    let (mut started, mut before) = (Instant::now(), (0.0, 0));
-    for (i, buffer) in frames.collect::<Vec<_>>().into_iter().enumerate() {
-        if i as u64 == WARM {
-            (started, before) = (Instant::now(), (processor_time(), common::allocated().0));
-        }
-        harness.push(buffer).expect("a frame goes in");
-        while harness.try_pull().is_some() {}
-    }
-    harness.push_event(gst::event::Eos::new());
-    let (spent, worked) = (started.elapsed(), processor_time() - before.0);
-    let allocated = common::allocated().0 - before.1;
-    let stats = element.property::<gst::Structure>("stats");
-    assert_eq!(stats.get::<u64>("frames-swapped"), Ok(IN_FLIGHT_FRAMES + WARM), "every frame is swapped");
-    let frames = IN_FLIGHT_FRAMES as f64;
+    let (depth, threads) = (depth.to_string(), threads.to_string());
+    let element = common::element(&[("select", "all"), ("max-in-flight", &depth), ("threads", &threads)]);
+    let mut bed = Bed::new(element, &info(1920, 1080), originals.to_vec());
+    bed.flow(WARM, false);
+    let flow = bed.flow(IN_FLIGHT_FRAMES, true);
+    bed.check();
+    let frames = f64::from(IN_FLIGHT_FRAMES);
     Throughput {
-        rate: frames / spent.as_secs_f64(),
-        worked: 1e3 * worked / frames,
-        allocations: allocated as f64 / frames,
+        rate: frames / flow.spent.as_secs_f64(),
+        worked: 1e3 * flow.worked / frames,
+        allocations: flow.allocations as f64 / frames,
     }
 }
 
@@ -160,11 +113,8 @@ fn in_flight() {
                 *result = throughput(&originals, depth, threads);
             }
         }
-        let median = |of: &dyn Fn(&[Throughput; CASES.len()]) -> f64| {
-            let mut values = rounds.each_ref().map(of);
-            values.sort_by(f64::total_cmp);
-            values[ROUNDS / 2]
-        };
+        let median =
+            |of: &dyn Fn(&[Throughput; CASES.len()]) -> f64| common::median(rounds.iter().map(of).collect());
         println!(
             "\n| 1920×1080, {name}: in flight | frames/s | over none | over one thread | CPU ms/frame | allocations/frame |"
         );
@@ -185,7 +135,7 @@ fn in_flight() {
 /// What a frame's plan, report and copy take from the heap where they are made anew each time, and
 /// where they are used again.
 fn pools() {
-    const FRAMES: u64 = 100;
+    const FRAMES: u32 = 100;
     let pack = Pack::find(&Search::default()).expect("the default pack");
     let mut loader = SourceLoader::new(&pack).expect("the source loader");
     let (source, _) = loader.load(&[common::photo("grace_hopper.jpg")]).expect("the source photo");
@@ -210,7 +160,7 @@ fn pools() {
             let frame =
                 Frame::new(PixelFormat::Nv12, 960, 540, planes, [960, 960, 0], Colorimetry::default());
             let mut frame = frame.expect("a frame that fits");
-            let time = Duration::from_secs_f64(i as f64 / 60.0);
+            let time = Duration::from_secs_f64(f64::from(i) / 60.0);
             let params = Params::default();
             analyser.analyse(&frame, &params, time, &mut plan).expect("a plan");
             painter.paint(&mut frame, &plan, &source, &params, &mut report).expect("a picture");
@@ -219,8 +169,8 @@ fn pools() {
         let after = common::allocated();
         println!(
             "| {name} | {:.1} | {} |",
-            (after.0 - before.0) as f64 / FRAMES as f64,
-            (after.1 - before.1) / FRAMES,
+            (after.0 - before.0) as f64 / f64::from(FRAMES),
+            (after.1 - before.1) / u64::from(FRAMES),
         );
     }
 }
@@ -271,10 +221,9 @@ fn synchronous() {
     ] {
         let pictures = common::pictures(width, height, face, 24);
         let originals: Vec<Vec<u8>> = pictures.iter().map(common::nv12).collect();
-        let mut rounds: Vec<Round> =
-            (0..ROUNDS).map(|_| round(&originals, width as i32, height as i32, mark)).collect();
+        let mut rounds: Vec<Round> = (0..ROUNDS).map(|_| round(&originals, width, height, mark)).collect();
         rounds.sort_by_key(|r| r.spent);
-        let rate = |r: &Round| FRAMES as f64 / r.spent.as_secs_f64();
+        let rate = |r: &Round| f64::from(FRAMES) / r.spent.as_secs_f64();
         let median = &rounds[ROUNDS / 2];
         println!(
             "| {width}×{height} | {face} | {mark} | {:.0} | {:.0} | {:.2} | {:.0} |",

@@ -8,79 +8,43 @@ mod common;
 
 use std::{
     path::PathBuf,
+    str::FromStr,
     time::{Duration, Instant},
 };
 
-use gst::prelude::*;
-use gst_check::Harness;
-use gstfaceswap::{
-    element::ExecutionProvider,
-    models::{Options, Provider, Role, Search, Session},
-};
+use common::{Bed, Memory, median, ms};
+use gstfaceswap::models::{Options, Provider, Role, Search, Session};
 
 #[global_allocator]
 static ALLOCATOR: common::Counting = common::Counting;
 
 const ROUNDS: usize = 5;
 
+fn stream(file: &str, provider: &str, batch: u32, frame: Vec<u8>) -> Bed {
+    let element = common::element(&[
+        ("model-file", file),
+        ("engine", "neural"),
+        ("execution-provider", provider),
+        ("batch-size", &batch.to_string()),
+        // Frames wait for the network.
+        ("deterministic", "true"),
+        ("select", "all"),
+    ]);
+    let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Nv12, 1920, 1080)
+        .fps(gst::Fraction::new(25, 1))
+        .colorimetry(&gst_video::VideoColorimetry::from_str("bt709").expect("a name that GStreamer knows"));
+    Bed::new(element, &info.build().expect("a size that GStreamer knows"), vec![frame])
+}
+
+/// Pushes frames; the time for each.
+fn push(bed: &mut Bed, frames: u32) -> Duration {
+    (0..frames).map(|_| bed.frame()).sum::<Duration>() / frames
+}
+
 /// Resident memory and its highest so far, MB (10⁶ bytes).
 fn memory() -> (u64, u64) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let field = |name: &str| -> u64 {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        let kib = line.split_whitespace().find_map(|word| word.parse::<u64>().ok()).unwrap_or_default();
-        kib * 1024 / 1_000_000
-    };
-    (field("VmRSS:"), field("VmHWM:"))
-}
-
-/// One stream through an element of its own.
-struct Stream {
-    harness: Harness,
-    element: gst::Element,
-    frame: Vec<u8>,
-    count: u64,
-}
-
-impl Stream {
-    fn new(file: &str, provider: ExecutionProvider, batch: u32, frame: Vec<u8>) -> Stream {
-        let element = gst::ElementFactory::make("faceswap")
-            .property("source", common::photo("grace_hopper.jpg").display().to_string())
-            .property("model-file", file)
-            .property_from_str("engine", "neural")
-            .property("execution-provider", provider)
-            .property("batch-size", batch)
-            // Frames wait for the network.
-            .property_from_str("deterministic", "true")
-            .property_from_str("select", "all")
-            .property_from_str("mark", "none")
-            .build()
-            .expect("the element");
-        let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
-        harness.set_src_caps_str(
-            "video/x-raw,format=NV12,width=1920,height=1080,framerate=25/1,colorimetry=bt709",
-        );
-        Stream { harness, element, frame, count: 0 }
-    }
-
-    /// Pushes frames; the time for each.
-    fn push(&mut self, frames: u64) -> Duration {
-        let mut spent = Duration::ZERO;
-        for _ in 0..frames {
-            let mut buffer = gst::Buffer::from_mut_slice(self.frame.clone());
-            let exclusive = buffer.get_mut().expect("nobody else has the frame");
-            exclusive.set_pts(gst::ClockTime::from_mseconds(40 * self.count));
-            self.count += 1;
-            let started = Instant::now();
-            self.harness.push_and_pull(buffer).expect("a frame comes out");
-            spent += started.elapsed();
-        }
-        spent / frames as u32
-    }
-
-    fn stats(&self) -> gst::Structure {
-        self.element.property("stats")
-    }
+    let Memory { resident, peak } = common::memory();
+    (resident / 1_000_000, peak / 1_000_000)
 }
 
 /// The network alone, on inputs of its own, `batch` images at once.
@@ -98,24 +62,15 @@ fn plain(session: &mut Session, batch: usize, runs: u32) -> Duration {
     started.elapsed() / runs
 }
 
-fn ms(time: Duration) -> f64 {
-    1e3 * time.as_secs_f64()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn main() {
     gst::init().expect("GStreamer");
     gstfaceswap::plugin_register_static().expect("the plugin");
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let arg = |i: usize, default: &str| args.get(i).cloned().unwrap_or_else(|| default.into());
     let file = arg(0, "target/standin/inswapper_128.onnx");
-    let (provider, element_provider) = match arg(1, "cpu").as_str() {
-        "cuda" => (Provider::Cuda, ExecutionProvider::Cuda),
-        _ => (Provider::Cpu, ExecutionProvider::Cpu),
+    let (provider, name) = match arg(1, "cpu").as_str() {
+        "cuda" => (Provider::Cuda, "cuda"),
+        _ => (Provider::Cpu, "cpu"),
     };
     let batch: u32 = arg(2, "1").parse().expect("a batch size");
     let faces: usize = arg(3, "1").parse().expect("a number of faces");
@@ -123,11 +78,11 @@ fn main() {
 
     let (before, _) = memory();
     let frame = common::nv12(&common::crowd(1920, 1080, if faces > 1 { 240.0 } else { 400.0 }, faces));
-    let mut first = Stream::new(&file, element_provider, batch, frame.clone());
-    first.push(2);
+    let mut first = stream(&file, name, batch, frame.clone());
+    push(&mut first, 2);
     let (one, peak) = memory();
-    let mut second = Stream::new(&file, element_provider, batch, frame);
-    second.push(2);
+    let mut second = stream(&file, name, batch, frame);
+    push(&mut second, 2);
     let (two, _) = memory();
     println!("| memory, MB | before | one element | peak while loading | two elements |");
     println!("|---|---|---|---|---|");
@@ -141,16 +96,16 @@ fn main() {
     let together = if session.input_shape(0)[0] < 0 { faces.min(batch as usize) } else { 1 };
     let runs = (1000.0 / ms(plain(&mut session, together, 1)).max(1.0)).clamp(3.0, 100.0) as u32;
     let (mut alone, mut whole, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    first.push(2);
+    push(&mut first, 2);
     let allocated = common::allocated().0;
-    first.push(10);
+    push(&mut first, 10);
     println!(
         "Allocations a frame, of which the bench makes some: {}",
         (common::allocated().0 - allocated) / 10
     );
     for _ in 0..ROUNDS {
         let network = ms(plain(&mut session, together, runs));
-        let element = ms(first.push(runs.into()));
+        let element = ms(push(&mut first, runs));
         alone.push(network);
         whole.push(element);
         ratios.push(network * faces.div_ceil(together) as f64 / element);
