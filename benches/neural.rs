@@ -2,7 +2,8 @@
 //! element's time outside the network's runs.
 //!
 //! `cargo run --release --example standin -- target/standin full` writes the network (554 MB), then
-//! `cargo bench --bench neural`; `-- FILE PROVIDER BATCH FACES` for others.
+//! `cargo bench --bench neural`; `-- FILE PROVIDER BATCH FACES` for others, `memory` behind these for
+//! memory alone.
 
 mod common;
 
@@ -20,10 +21,11 @@ static ALLOCATOR: common::Counting = common::Counting;
 
 const ROUNDS: usize = 5;
 
-fn stream(file: &str, provider: &str, batch: u32, frame: Vec<u8>) -> Bed {
+/// A stream through an element of its own; without `file` by the mesh engine.
+fn stream(file: Option<&str>, provider: &str, batch: u32, frame: Vec<u8>) -> Bed {
     let element = common::element(&[
-        ("model-file", file),
-        ("engine", "neural"),
+        ("model-file", file.unwrap_or_default()),
+        ("engine", if file.is_some() { "neural" } else { "mesh" }),
         ("execution-provider", provider),
         ("batch-size", &batch.to_string()),
         // Frames wait for the network.
@@ -41,10 +43,10 @@ fn push(bed: &mut Bed, frames: u32) -> Duration {
     (0..frames).map(|_| bed.frame()).sum::<Duration>() / frames
 }
 
-/// Resident memory and its highest so far, MB (10⁶ bytes).
-fn memory() -> (u64, u64) {
+/// Prints resident memory and its highest so far, in MB (10⁶ bytes).
+fn memory(after: &str) {
     let Memory { resident, peak } = common::memory();
-    (resident / 1_000_000, peak / 1_000_000)
+    println!("| {after} | {} | {} |", resident / 1_000_000, peak / 1_000_000);
 }
 
 /// The network alone, on inputs of its own, `batch` images at once.
@@ -76,18 +78,28 @@ fn main() {
     let faces: usize = arg(3, "1").parse().expect("a number of faces");
     assert!(PathBuf::from(&file).is_file(), "{file} is not there; see the head of this bench");
 
-    let (before, _) = memory();
+    println!("| memory, MB, after | resident | highest |\n|---|---|---|");
+    memory("start");
     let frame = common::nv12(&common::crowd(1920, 1080, if faces > 1 { 240.0 } else { 400.0 }, faces));
-    let mut first = stream(&file, name, batch, frame.clone());
-    push(&mut first, 2);
-    let (one, peak) = memory();
-    let mut second = stream(&file, name, batch, frame);
-    push(&mut second, 2);
-    let (two, _) = memory();
-    println!("| memory, MB | before | one element | peak while loading | two elements |");
-    println!("|---|---|---|---|---|");
-    println!("| | {before} | {one} | {peak} | {two} |");
+    let element = |file| {
+        let mut bed = stream(file, name, batch, frame.clone());
+        push(&mut bed, 12);
+        bed
+    };
+    let mesh = element(None);
+    memory("an element with the mesh engine");
+    let more = element(None);
+    memory("a second");
+    drop((mesh, more));
+    memory("both gone");
+    let mut first = element(Some(&file));
+    memory("an element with the network");
+    let second = element(Some(&file));
+    memory("a second");
     drop(second);
+    if arg(4, "") == "memory" {
+        return;
+    }
 
     let model = Search::default().at(Role::Swapper, file.as_ref()).expect("the model");
     let threads = gstfaceswap::control::performance_cores();

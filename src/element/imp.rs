@@ -48,7 +48,7 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    control::{monitor::Monitor, stats::Stats},
+    control::{monitor::Monitor, platform::give_back_memory, stats::Stats},
     models::Interrupter,
     sync::lock,
 };
@@ -302,6 +302,7 @@ impl BaseTransformImpl for FaceSwap {
         let stream = lock(&self.stream).take();
         let flight = lock(&self.flight).take();
         drop((loader, stream, flight));
+        give_back_memory();
         self.stop_control();
         gst::info!(CAT, imp = self, "Stopped");
         Ok(())

@@ -12,6 +12,7 @@ use glib::{WeakRef, prelude::*, subclass::prelude::*};
 
 use super::{FaceSwap, loader::Job, log::CAT, mark::Origin, messages};
 use crate::{
+    control::platform::give_back_memory,
     engine::{
         Engine, EngineError, Network, NetworkPort, Preparer, Reference, ReferencePort, Source, SourceError,
         SourceLoader, split_list,
@@ -263,6 +264,24 @@ impl Load {
         });
         Ok(())
     }
+
+    /// What comes after a source was handed over: the reference, the network, the processor that it
+    /// falls back to.
+    fn follow_up(&mut self) -> Result<(), LoadError> {
+        self.follow_reference();
+        let Some(neural) = self.neural.clone() else { return Ok(()) };
+        let provider = self.running.as_ref().map(|running| running.provider);
+        match provider {
+            None => self.start_network(&neural),
+            Some(provider) if self.fault.swap(false, Ordering::Relaxed) && provider != Provider::Cpu => {
+                let options = Options { provider: Provider::Cpu, device: None, ..neural.options };
+                let cpu = Neural { options, ..neural };
+                self.neural = Some(cpu.clone());
+                self.start_network(&cpu)
+            }
+            Some(_) => Ok(()),
+        }
+    }
 }
 
 impl Job for Load {
@@ -283,19 +302,9 @@ impl Job for Load {
     }
 
     fn afterwards(&mut self) -> Result<(), LoadError> {
-        self.follow_reference();
-        let Some(neural) = self.neural.clone() else { return Ok(()) };
-        let provider = self.running.as_ref().map(|running| running.provider);
-        match provider {
-            None => self.start_network(&neural),
-            Some(provider) if self.fault.swap(false, Ordering::Relaxed) && provider != Provider::Cpu => {
-                let options = Options { provider: Provider::Cpu, device: None, ..neural.options };
-                let cpu = Neural { options, ..neural };
-                self.neural = Some(cpu.clone());
-                self.start_network(&cpu)
-            }
-            Some(_) => Ok(()),
-        }
+        let result = self.follow_up();
+        give_back_memory();
+        result
     }
 
     fn recycle(&mut self, loaded: Loaded) {

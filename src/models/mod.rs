@@ -1,5 +1,7 @@
 //! Model cards, where models are found, and ONNX Runtime sessions.
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod blocks;
 mod card;
 mod error;
 mod find;

@@ -85,6 +85,10 @@ fn build(path: &Path) -> Result<Environment, ModelError> {
         .build()
         .map_err(|e| ModelError::RuntimeBroken { path: path.into(), reason: e.to_string() })?;
     environment.set_log_level(level(LEVEL.load(Ordering::Relaxed)));
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if let Err(e) = super::blocks::offer(&environment) {
+        tell(&format!("large models will take more memory, their own allocator is refused: {e}"));
+    }
     Ok(environment)
 }
 

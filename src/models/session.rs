@@ -10,7 +10,7 @@ use ort::{
     value::{DynValue, Tensor},
 };
 
-use super::{Card, Model, ModelError, Options, Provider, loaded::Loaded};
+use super::{Card, ModelError, Provider, loaded::Loaded};
 
 /// A model with input and output tensors of its own. Runs allocate nothing here once an input of
 /// the same shape has run before.
@@ -21,8 +21,8 @@ pub struct Session {
     outputs: Vec<DynValue>,
     /// Outputs that are not of 32-bit floats, converted; else empty.
     converted: Vec<Vec<f32>>,
-    interrupter: Option<Interrupter>,
-    /// The last run was ended by it.
+    run: Option<Interrupter>,
+    /// The last run was ended from another thread.
     interrupted: bool,
     loaded: Arc<Loaded>,
 }
@@ -48,10 +48,6 @@ impl std::fmt::Debug for Interrupter {
 }
 
 impl Interrupter {
-    fn new() -> ort::Result<Self> {
-        Ok(Interrupter { options: Arc::new(RunOptions::new()?) })
-    }
-
     /// Makes the run under way, and those to come, end with an error soon.
     pub fn interrupt(&self) {
         // Fails only on a null pointer.
@@ -65,23 +61,12 @@ impl Interrupter {
 }
 
 impl Session {
-    /// Loads the runtime if need be, then the model onto the CPU, and compares its inputs and
-    /// outputs with the card. `threads` (at least 1) work on each operator.
-    ///
-    /// # Errors
-    /// The runtime or the file is missing, damaged or not what the card says; the message names
-    /// the path and each input or output that differs.
-    pub fn load(model: &Model, threads: usize) -> Result<Session, ModelError> {
-        let options = Options { provider: Provider::Cpu, threads, ..Options::default() };
-        Ok(Session::on(Arc::new(Loaded::new(model, &options, false)?)))
-    }
-
     pub(super) fn on(loaded: Arc<Loaded>) -> Session {
         Session {
             inputs: loaded.inputs.iter().map(|_| None).collect(),
             outputs: Vec::new(),
             converted: vec![Vec::new(); loaded.outputs.len()],
-            interrupter: None,
+            run: None,
             interrupted: false,
             loaded,
         }
@@ -101,11 +86,23 @@ impl Session {
     /// # Errors
     /// The runtime cannot make it.
     pub fn interrupter(&mut self) -> Result<Interrupter, ModelError> {
-        if self.interrupter.is_none() {
-            let made = Interrupter::new().map_err(|e| self.error(e.message().into()))?;
-            self.interrupter = Some(made);
+        if self.run.is_none() {
+            let options = RunOptions::new().map_err(|e| self.error(e.message().into()))?;
+            self.run = Some(Interrupter { options: Arc::new(options) });
         }
-        self.interrupter.clone().ok_or_else(|| self.error("it cannot be interrupted".into()))
+        self.run.clone().ok_or_else(|| self.error("it cannot be interrupted".into()))
+    }
+
+    /// Has the memory that a run needed given back after it, for sessions that run now and then.
+    ///
+    /// # Errors
+    /// The runtime refuses.
+    pub(crate) fn give_back(&mut self) -> Result<(), ModelError> {
+        let error = |e: ort::Error| self.error(e.message().into());
+        let mut options = RunOptions::new().map_err(error)?;
+        options.set("memory.enable_memory_arena_shrinkage", "cpu:0").map_err(error)?;
+        self.run = Some(Interrupter { options: Arc::new(options) });
+        Ok(())
     }
 
     /// Whether the last run failed because it was ended from another thread.
@@ -190,7 +187,7 @@ impl Session {
                 outputs[i] = value.ptr_mut();
             }
         }
-        let options = self.interrupter.as_ref().map_or(ptr::null(), |i| i.options.ptr());
+        let options = self.run.as_ref().map_or(ptr::null(), |run| run.options.ptr());
         // SAFETY: all pointers belong to values that `self` owns and outlive the call. A session
         // may be run from several threads at once, as ONNX Runtime's documentation says; the
         // tensors are this one's alone. An output is null (the runtime then allocates it) or one
@@ -212,7 +209,7 @@ impl Session {
         if let Err(e) = result {
             self.outputs.clear();
             // The interrupter may have let go again since.
-            self.interrupted = self.interrupter.is_some() && e.message().contains("terminate flag");
+            self.interrupted = e.message().contains("terminate flag");
             return Err(e.message().into());
         }
         if self.outputs.is_empty() {

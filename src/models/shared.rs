@@ -1,4 +1,4 @@
-//! Large models, loaded once a process however many elements use them.
+//! Models, loaded once a process however many elements use them.
 
 use std::{
     collections::HashMap,
@@ -22,6 +22,16 @@ struct Stamp {
 struct Key {
     sha256: String,
     options: Options,
+    size: Size,
+}
+
+/// What a model is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Size {
+    /// Runs at every frame, so what a run needs is kept.
+    Small,
+    /// What a run needs is given back after it.
+    Large,
 }
 
 type Slot = Arc<Mutex<Weak<Loaded>>>;
@@ -51,35 +61,46 @@ pub fn hash(path: &Path) -> Result<String, ModelError> {
 }
 
 impl Session {
-    /// As [`Session::load`], on a model that all who ask with the same file content and options
-    /// share; it leaves memory with the last of them. A new one is run once: it must give finite
-    /// numbers, on another processor those of the CPU. What it was run on comes with it:
+    /// Loads the runtime if need be, then a small model onto the CPU, and compares its inputs and
+    /// outputs with the card. All who ask with the same file content share it; it leaves memory with
+    /// the last of them. `threads` (at least 1) work on each operator.
+    ///
+    /// # Errors
+    /// The runtime or the file is missing, damaged or not what the card says; the message names
+    /// the path and each input or output that differs.
+    pub fn load(model: &Model, threads: usize) -> Result<Session, ModelError> {
+        let options = Options { provider: Provider::Cpu, threads, ..Options::default() };
+        shared(model, &options, Size::Small).map(Session::on)
+    }
+
+    /// As [`Session::load`], for a large model and any provider. A new one is run once: it must give
+    /// finite numbers, on another processor those of the CPU. What it was run on comes with it:
     /// `auto` has become a provider.
     ///
     /// # Errors
     /// As [`Session::load`]; the provider is not there, fails, or gives other numbers.
     pub fn shared(model: &Model, options: &Options) -> Result<Session, ModelError> {
         if options.provider != Provider::Auto {
-            return shared(model, options).map(Session::on);
+            return shared(model, options, Size::Large).map(Session::on);
         }
         runtime::load(model.runtime.as_deref())?;
         let preferred = Provider::PREFERRED.into_iter().filter(|provider| provider.is_built_in());
         for provider in preferred {
-            match shared(model, &Options { provider, ..options.clone() }) {
+            match shared(model, &Options { provider, ..options.clone() }, Size::Large) {
                 Ok(loaded) => return Ok(Session::on(loaded)),
                 Err(e) => runtime::tell(&format!("auto goes on to the next provider: {e}")),
             }
         }
         let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
-        shared(model, &cpu).map(Session::on)
+        shared(model, &cpu, Size::Large).map(Session::on)
     }
 }
 
-fn shared(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
+fn shared(model: &Model, options: &Options, size: Size) -> Result<Arc<Loaded>, ModelError> {
     if !model.path.is_file() {
         return Err(ModelError::NoSuchFile { role: model.role, path: model.path.clone() });
     }
-    let key = Key { sha256: hash(&model.path)?, options: options.clone() };
+    let key = Key { sha256: hash(&model.path)?, options: options.clone(), size };
     let slot = {
         let mut slots = crate::sync::lock(&SLOTS);
         let slots = slots.get_or_insert_default();
@@ -96,6 +117,16 @@ fn shared(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
     {
         return Ok(loaded);
     }
+    let loaded = match size {
+        Size::Small => Arc::new(Loaded::new(model, options, false)?),
+        Size::Large => proved(model, options)?,
+    };
+    *slot = Arc::downgrade(&loaded);
+    Ok(loaded)
+}
+
+/// A large model that gives numbers, on another processor those of the CPU.
+fn proved(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
     let expected = match options.provider {
         Provider::Cpu => None,
         _ => {
@@ -109,7 +140,6 @@ fn shared(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
     if let Some(expected) = expected {
         compare(&given, &expected).map_err(|reason| options.error(reason))?;
     }
-    *slot = Arc::downgrade(&loaded);
     Ok(loaded)
 }
 

@@ -187,6 +187,13 @@ fn cpu_list(list: &str) -> BTreeSet<usize> {
     list.split(',').filter_map(range).flatten().collect()
 }
 
+/// glibc keeps freed memory of every thread that ever needed some.
+#[cfg(target_env = "gnu")]
+pub(super) fn give_back_memory() {
+    // SAFETY: may be called at any time, from any thread.
+    unsafe { libc::malloc_trim(0) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

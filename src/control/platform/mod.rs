@@ -84,3 +84,10 @@ pub fn prefer_fast_cores() {
     #[cfg(target_os = "macos")]
     macos::prefer_fast_cores();
 }
+
+/// Gives the system back the memory that was freed but that the process keeps for later, where it
+/// does so: after work that needed much. Takes milliseconds; not for the streaming thread.
+pub fn give_back_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    linux::give_back_memory();
+}

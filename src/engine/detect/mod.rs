@@ -88,6 +88,14 @@ impl Detector {
         Ok(Detector { session, family, grids, nms, placer, candidates: Candidates::new() })
     }
 
+    /// Has the memory that a run needed given back after it, for detectors that run now and then.
+    ///
+    /// # Errors
+    /// The runtime refuses.
+    pub(crate) fn give_back(&mut self) -> Result<(), ModelError> {
+        self.session.give_back()
+    }
+
     /// Finds the faces of the canvas whose score is at least `threshold` (0–1) and puts them into
     /// `out`, best first, at most 512. `out` is emptied first.
     ///

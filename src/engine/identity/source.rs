@@ -118,11 +118,9 @@ impl SourceLoader {
     pub fn new(pack: &Pack) -> Result<Self, EngineError> {
         light::prepare();
         shape::prepare();
-        Ok(SourceLoader {
-            detector: Detector::load(&pack.detector)?,
-            landmarker: Landmarker::load(&pack.landmarker, 1)?,
-            portraits: false,
-        })
+        let mut detector = Detector::load(&pack.detector)?;
+        detector.give_back()?;
+        Ok(SourceLoader { detector, landmarker: Landmarker::load(&pack.landmarker, 1)?, portraits: false })
     }
 
     /// Whether sources are also loaded for a swap network, which looks at every photo.
