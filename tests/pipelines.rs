@@ -4,14 +4,14 @@
 mod common;
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::OnceLock,
     time::Instant,
 };
 
-use common::{astronaut, folder, hopper, models, repo, shared};
+use common::{astronaut, folder, hopper, library, models, repo, shared};
 
 /// A folder with only the plugin in it, and the registry made of it.
 fn plugin() -> &'static Path {
@@ -21,13 +21,6 @@ fn plugin() -> &'static Path {
         fs::copy(library(), folder.join(library().file_name().unwrap())).unwrap();
         folder
     })
-}
-
-fn library() -> PathBuf {
-    let deps = env::current_exe().unwrap().parent().unwrap().to_owned();
-    let name = format!("{}gstfaceswap{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-    let places = [deps.join(&name), deps.join("..").join(&name)];
-    places.into_iter().find(|path| path.is_file()).expect("the plugin beside the tests")
 }
 
 fn tool(name: &str, plugins: &Path) -> Command {

@@ -3,9 +3,9 @@
 
 mod common;
 
-use std::{env, fs, process::Command};
+use std::{fs, process::Command};
 
-use common::{astronaut, folder, hopper, models, repo};
+use common::{astronaut, folder, hopper, library, models, repo};
 
 const README: &str = include_str!("../README.md");
 
@@ -16,11 +16,7 @@ fn blocks() -> Vec<&'static str> {
 #[test]
 fn commands_run() {
     let scratch = folder("readme");
-    let deps = env::current_exe().unwrap().parent().unwrap().to_owned();
-    let name = format!("{}gstfaceswap{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-    let places = [deps.join(&name), deps.join("..").join(&name)];
-    let library = places.iter().find(|path| path.is_file()).expect("the plugin beside the tests");
-    fs::copy(library, scratch.join(&name)).unwrap();
+    fs::copy(library(), scratch.join(library().file_name().unwrap())).unwrap();
     fs::copy(hopper(), scratch.join("face.jpg")).unwrap();
     let run = |script: &str| {
         println!("{script}");

@@ -3,8 +3,10 @@
 #![allow(dead_code)]
 
 use std::{
+    env,
     path::{Path, PathBuf},
-    sync::Once,
+    process::Command,
+    sync::{Mutex, Once},
     time::Duration,
 };
 
@@ -44,7 +46,7 @@ pub fn repo() -> &'static Path {
 
 /// The default pack's folder.
 pub fn models() -> PathBuf {
-    let folder = std::env::var_os("GST_FACESWAP_MODEL_DIR").map_or(repo().join("models"), PathBuf::from);
+    let folder = env::var_os("GST_FACESWAP_MODEL_DIR").map_or(repo().join("models"), PathBuf::from);
     assert!(
         folder.join("face_mesh.onnx").is_file(),
         "the default models are not in {}: run `make models`",
@@ -73,9 +75,31 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     there.then_some(path)
 }
 
+/// The plugin that was built with the tests.
+pub fn library() -> PathBuf {
+    let deps = env::current_exe().unwrap().parent().unwrap().to_owned();
+    let name = format!("{}gstfaceswap{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    let places = [deps.join(&name), deps.join("..").join(&name)];
+    places.into_iter().find(|path| path.is_file()).expect("the plugin beside the tests")
+}
+
+/// A program of `examples`, built as a user builds it.
+pub fn example(name: &str) -> PathBuf {
+    static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let mut built = BUILT.lock().unwrap();
+    if !built.iter().any(|done| done == name) {
+        let build = ["build", "--release", "--quiet", "--example", name];
+        let status = Command::new(env!("CARGO")).args(build).current_dir(repo()).status().unwrap();
+        assert!(status.success(), "cargo {}", build.join(" "));
+        built.push(name.into());
+    }
+    let target = env::var_os("CARGO_TARGET_DIR").map_or(repo().join("target"), PathBuf::from);
+    target.join("release/examples").join(name).with_extension(env::consts::EXE_EXTENSION)
+}
+
 /// A folder for one test's files, empty.
 pub fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("faceswap-test-{}-{name}", std::process::id()));
+    let folder = env::temp_dir().join(format!("faceswap-test-{}-{name}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder
