@@ -19,11 +19,15 @@ OWN := $(DATA)/gst-faceswap
 APT := pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools \
 	$(addprefix gstreamer1.0-,plugins-base plugins-good plugins-bad plugins-ugly libav)
 
-.PHONY: help demo deps models build test fmt clippy macos docs bench soak install uninstall clean
+# For the window's test: an X server and OpenGL without a screen.
+HEADLESS := xvfb xauth libgl1-mesa-dri libegl1 libxkbcommon-x11-0 libxcursor1 libxi6
+
+.PHONY: help demo live deps models build test fmt clippy macos docs bench soak install uninstall clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo       swap a face in a video; yours: make demo SOURCE=face.jpg VIDEO=in.mp4'
+	@echo 'make live       a window: camera, file or test picture'
 	@echo 'make build      the plugin: $(TARGET)/release/$(PLUGIN)'
 	@echo 'make models     bring the default models'
 	@echo 'make test       everything that must hold before a change lands'
@@ -67,21 +71,24 @@ demo: deps models
 	cargo build --release --example demo
 	@'$(TARGET)/release/examples/demo' $${SOURCE:+--source "$$SOURCE"} $${VIDEO:+--video "$$VIDEO"}
 
+live: deps models
+	cargo run --release -p faceswap-live
+
 build: deps
 	cargo build --release --lib
 	@echo 'built $(TARGET)/release/$(PLUGIN)'
 
 # The list of what must hold; cargo's own summary comes last. FFmpeg judges files, and shares no code with what
 # writes them; an example is in Python.
-test: APT += ffmpeg python3-gi gir1.2-gstreamer-1.0
+test: APT += ffmpeg python3-gi gir1.2-gstreamer-1.0 $(HEADLESS)
 test: deps models fmt clippy macos docs demo
-	cargo test --no-fail-fast --lib --tests
+	cargo test --workspace --no-fail-fast --lib --tests
 
 fmt:
-	cargo fmt --check
+	cargo fmt --all --check
 
 clippy: deps
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets -- -D warnings
 
 # The macOS code is only type-checked elsewhere: no Apple target can be installed.
 macos: deps
