@@ -1,7 +1,7 @@
 //! The window: what it knows, and what happens in each of its frames.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -17,7 +17,7 @@ use crate::{
     plots::Plots,
     preview::Preview,
     script::Script,
-    settings::{OutputKind, Settings, Theme},
+    settings::{InputKind, OutputKind, Settings, Theme},
     toasts::{Kind, Toasts},
 };
 
@@ -54,9 +54,17 @@ impl App {
     /// No thread could be started.
     pub fn new(ctx: &egui::Context, path: PathBuf, script: Option<Script>) -> Result<App> {
         let mut toasts = Toasts::default();
-        let settings = Settings::load(&path).unwrap_or_else(|error| {
+        let choices = Choices::of_element();
+        let mut settings = Settings::load(&path).unwrap_or_else(|error| {
             toasts.add(Kind::Warning, format!("{error:#}. The defaults are used."));
             Settings::default()
+        });
+        settings.properties.retain(|name, value| {
+            let has = choices.allow(name, value);
+            if !has {
+                toasts.add(Kind::Warning, format!("{}: {name} cannot be “{value}” any more", path.display()));
+            }
+            has
         });
         let wake = {
             let ctx = ctx.clone();
@@ -75,7 +83,7 @@ impl App {
             outputs: crate::pipeline::outputs(),
             sending: false,
             recording: None,
-            choices: Choices::of_element(),
+            choices,
             toasts,
             plots: Plots::new(),
             photo: Photo::default(),
@@ -144,23 +152,31 @@ impl App {
         self.pipeline.send(Command::Output(to.map(|kind| (kind, self.settings.address(kind)))));
     }
 
-    /// Takes a dropped file for what its name says it is.
-    pub fn take(&mut self, path: &std::path::Path) {
-        let Some(name) = path.to_str() else {
-            return self.toasts.add(Kind::Warning, format!("{}: not a UTF-8 name", path.display()));
-        };
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        match extension.as_str() {
-            "jpg" | "jpeg" | "png" | "webp" | "bmp" | "gif" => self.settings.photo = name.replace(',', "\\,"),
-            "onnx" => self.settings.model = name.into(),
-            "" if path.is_dir() => self.settings.photo = name.replace(',', "\\,"),
-            "mp4" | "mov" | "mkv" | "webm" | "avi" | "m4v" | "ts" | "mpg" | "mpeg" => {
-                self.settings.file = name.into();
-                self.settings.input = crate::settings::InputKind::File;
+    /// Takes dropped files for what their names say they are; several photos are of one person.
+    pub fn take<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) {
+        let mut photos = Vec::new();
+        for path in paths {
+            let Some(name) = path.to_str() else {
+                self.toasts.add(Kind::Warning, format!("{}: not a UTF-8 name", path.display()));
+                continue;
+            };
+            let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+            match extension.as_str() {
+                "jpg" | "jpeg" | "png" | "webp" | "bmp" | "gif" => photos.push(name.replace(',', "\\,")),
+                "" if path.is_dir() => photos.push(name.replace(',', "\\,")),
+                "onnx" => self.settings.model = name.into(),
+                "mp4" | "mov" | "mkv" | "webm" | "avi" | "m4v" | "ts" | "mpg" | "mpeg" => {
+                    self.settings.file = name.into();
+                    self.settings.input = InputKind::File;
+                }
+                _ => {
+                    let said = format!("{name}: neither a photo, a video nor a swap network");
+                    self.toasts.add(Kind::Warning, said);
+                }
             }
-            _ => {
-                self.toasts.add(Kind::Warning, format!("{name}: neither a photo, a video nor a swap network"))
-            }
+        }
+        if !photos.is_empty() {
+            self.settings.photo = photos.join(",");
         }
     }
 
@@ -257,7 +273,7 @@ impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         self.hear();
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
-        dropped.iter().for_each(|file| self.take(file.path()));
+        self.take(dropped.iter().map(|file| file.path()));
         keys::obey(self, ctx);
         if let Some(fault) = self.photo.update(ctx, &self.settings.photo.clone()) {
             self.toasts.add(Kind::Warning, fault);

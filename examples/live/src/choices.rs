@@ -55,6 +55,15 @@ impl Choices {
             amounts: AMOUNTS.into_iter().filter_map(|(name, label)| amount(&element, name, label)).collect(),
         }
     }
+
+    /// Whether the window offers this property with this value.
+    pub fn allow(&self, name: &str, value: &str) -> bool {
+        let list = self.lists.iter().find(|choice| choice.name == name);
+        let amount = self.amounts.iter().find(|amount| amount.name == name);
+        let number = value.parse::<f64>().ok();
+        list.is_some_and(|choice| choice.values.iter().any(|(nick, _)| nick == value))
+            || amount.zip(number).is_some_and(|(amount, number)| amount.range.contains(&number))
+    }
 }
 
 fn list(element: &gst::Element, name: &'static str, label: &'static str) -> Option<Choice> {

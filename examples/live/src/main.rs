@@ -65,7 +65,7 @@ fn run(args: Args) -> Result<ExitCode> {
     };
     let create: eframe::AppCreator<'_> = Box::new(move |context| {
         let mut app = App::new(&context.egui_ctx, path, script)?;
-        args.files.iter().for_each(|file| app.take(file));
+        app.take(args.files.iter().map(PathBuf::as_path));
         Ok(Box::new(app))
     });
     eframe::run_native("faceswap-live", options, create)

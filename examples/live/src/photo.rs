@@ -27,7 +27,10 @@ impl Photo {
         if self.name != name {
             self.name = name.into();
             self.texture = None;
-            self.reading = first(name).map(|path| read(ctx, path));
+            self.reading = match first(name) {
+                Ok(path) => path.map(|path| read(ctx, path)),
+                Err(fault) => return Some(fault),
+            };
         }
         let read = self.reading.as_ref()?.try_recv().ok()?;
         self.reading = None;
@@ -45,9 +48,10 @@ impl Photo {
     }
 }
 
-/// The first photo of a list or folder.
-fn first(name: &str) -> Option<PathBuf> {
-    expand(&split_list(name)).ok()?.into_iter().next()
+/// The first photo of a list or folder; none of an empty list.
+fn first(name: &str) -> Result<Option<PathBuf>, String> {
+    let photos = expand(&split_list(name)).map_err(|error| error.to_string())?;
+    Ok(photos.into_iter().next())
 }
 
 fn read(ctx: &egui::Context, path: PathBuf) -> Receiver<Result<ColorImage, String>> {

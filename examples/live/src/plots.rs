@@ -28,8 +28,17 @@ const STAGES: [Curve; 5] = [
     ("blend", Color32::from_rgb(70, 150, 230), |s| s.blend_ms),
 ];
 const NETWORK: Curve = ("network", Color32::from_rgb(220, 80, 70), |s| s.network_ms);
-const HEAT: Curve = ("°C", Color32::from_rgb(220, 80, 70), |s| s.celsius.map_or(f64::NAN, f64::from));
-const CORES: Curve = ("% of a core", Color32::from_rgb(120, 110, 220), |s| s.cpu_percent);
+const LOAD: Curve = ("load, %", Color32::from_rgb(120, 110, 220), |s| {
+    s.cpu_percent / std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64)
+});
+const HEAT: Curve = ("heat, %", Color32::from_rgb(230, 150, 50), |s| heat(&s.thermal));
+const CELSIUS: Curve = ("°C", Color32::from_rgb(220, 80, 70), |s| s.celsius.map_or(f64::NAN, f64::from));
+
+/// From nominal, 0, to critical, 100.
+fn heat(state: &str) -> f64 {
+    let states = ["nominal", "fair", "serious", "critical"];
+    states.iter().position(|name| *name == state).map_or(f64::NAN, |at| 100.0 * at as f64 / 3.0)
+}
 
 impl Plots {
     pub fn new() -> Plots {
@@ -58,8 +67,7 @@ impl Plots {
         if self.history.iter().any(|(_, stats)| stats.network_ms > 0.0) {
             stages.push(NETWORK);
         }
-        let knows_heat = newest.celsius.is_some();
-        let machine = if knows_heat { vec![CORES, HEAT] } else { vec![CORES] };
+        let machine = if newest.celsius.is_some() { vec![LOAD, HEAT, CELSIUS] } else { vec![LOAD, HEAT] };
         let degrees = newest.celsius.map(|celsius| format!(", {celsius:.0} °C")).unwrap_or_default();
         let heat = if newest.thermal.is_empty() { "–".to_owned() } else { newest.thermal.clone() };
         ui.columns(3, |columns| {
@@ -73,7 +81,7 @@ impl Plots {
             self.plot(
                 &mut columns[2],
                 "machine",
-                &format!("Heat: {heat}{degrees}; {:.0} % of a core", newest.cpu_percent),
+                &format!("Heat: {heat}{degrees}; load {:.0} % of a core", newest.cpu_percent),
                 &machine,
             );
         });
@@ -86,7 +94,8 @@ impl Plots {
         let mut values: Vec<f64> = self.history.iter().map(|(_, stats)| highest(stats)).collect();
         values.sort_by(f64::total_cmp);
         let top = values.get(values.len().saturating_sub(1) * 19 / 20).copied().unwrap_or(0.0);
-        1.2 * top.max(1.0)
+        // A share is drawn up to 100.
+        if curves.iter().any(|curve| curve.0 == LOAD.0) { top.max(105.0) } else { 1.2 * top.max(1.0) }
     }
 
     fn plot(&self, ui: &mut egui::Ui, id: &str, title: &str, curves: &[Curve]) {

@@ -1,6 +1,6 @@
 //! A run without hands, for tests and for pictures: one step a line, `#` begins a comment.
 //!
-//! `key NAME`, `drop PATH`, `input camera|file|test`, `set PROPERTY VALUE`, `theme dark|light`,
+//! `key NAME`, `text WORDS`, `drop PATH`, `input camera|file|test`, `set PROPERTY VALUE`, `theme dark|light`,
 //! `output KIND ADDRESS`,
 //! `wait running|stopped|failed|loaded|swapped|toast|recorded|sending|silent`, `frames COUNT`, `rest FRAMES`, `shot PATH`, `tell`.
 //! A step that does not come true within two minutes ends the run with an error.
@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone, PartialEq)]
 enum Step {
     Key(Key),
+    Text(String),
     Drop(PathBuf),
     Input(InputKind),
     Set(String, String),
@@ -112,6 +113,8 @@ impl Script {
     /// Brings keys and files in as if they came from the window system; a key's press and release are
     /// two frames.
     pub fn put_into(&mut self, input: &mut RawInput) {
+        // Without a window manager nobody gives the window the keyboard.
+        input.focused = true;
         input.events.extend(self.keys.pop_front());
         input.dropped_files.append(&mut self.dropped);
     }
@@ -161,6 +164,7 @@ impl Script {
                 };
                 self.keys.extend([event(true), event(false)]);
             }
+            Step::Text(text) => self.keys.push_back(Event::Text(text.clone())),
             Step::Drop(path) => self.dropped.push(Arc::new(Dropped(path.clone()))),
             Step::Input(kind) => app.settings.input = *kind,
             Step::Set(name, value) => _ = app.settings.properties.insert(name.clone(), value.clone()),
@@ -221,6 +225,7 @@ fn parse(line: &str) -> Result<Step> {
     let rest = rest.trim();
     Ok(match word {
         "key" => Step::Key(Key::from_name(rest).context("no such key")?),
+        "text" => Step::Text(rest.into()),
         "drop" => Step::Drop(rest.into()),
         "input" => Step::Input(match rest {
             "camera" => InputKind::Camera,

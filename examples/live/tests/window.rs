@@ -124,8 +124,13 @@ fn the_keyboard_does_it_all_and_settings_are_remembered() {
     // From the first control, the kinds of input, to the second and third; then shortcuts.
     let keys = "key Tab\nkey Tab\nkey Space\ntell\nkey Tab\nkey Space\nrest 3\ntell\n";
     let script = format!("input camera\ndrop {}\nset smoothing 0.80\n{keys}", hopper());
-    let told = run(&folder, &(script + "key Escape\nkey Escape\nkey B\nkey T\nrest 3\ntell\n"));
-    let [file, test, last] = &told[..] else { panic!("{told:#?}") };
+    let typed = "key Tab\nkey Tab\ntext side\ntell\ntext .jpg\nkey Enter\nrest 3\ntell\n";
+    let told = run(&folder, &(script + typed + "key Escape\nkey Escape\nkey B\nkey T\nrest 3\ntell\n"));
+    let [file, test, half, whole, last] = &told[..] else { panic!("{told:#?}") };
+    assert_eq!(half["settings"]["photo"], hopper(), "what is half typed is not taken over: {half}");
+    let typed = whole["settings"]["photo"].as_str().unwrap();
+    assert!(typed.ends_with("side.jpg"), "{whole}");
+    assert!(whole["toasts"].to_string().contains("side.jpg"), "{whole}");
     assert_eq!(file["settings"]["input"], "file");
     assert_eq!(test["settings"]["input"], "test");
     assert_eq!(last["settings"]["split"], true, "{last}");
@@ -133,11 +138,15 @@ fn the_keyboard_does_it_all_and_settings_are_remembered() {
 
     let again = run(&folder, "rest 3\ntell");
     assert_eq!(again[0]["settings"], last["settings"]);
-    assert_eq!(again[0]["settings"]["photo"], hopper());
+    assert_eq!(again[0]["settings"]["photo"], typed);
     assert_eq!(again[0]["settings"]["properties"]["smoothing"], "0.80");
 
     fs::write(folder.join("settings.json"), "{ \"input\": 7").unwrap();
     let spoilt = run(&folder, "wait toast\ntell");
+    fs::write(folder.join("settings.json"), "{ \"properties\": { \"engine\": \"steam\" } }").unwrap();
+    let unknown = run(&folder, "wait toast\ntell");
+    assert!(unknown[0]["toasts"][0].as_str().unwrap().contains("steam"), "{}", unknown[0]);
+    assert_eq!(unknown[0]["settings"]["properties"], serde_json::json!({}));
     assert!(spoilt[0]["toasts"][0].as_str().unwrap().contains("settings.json"), "{}", spoilt[0]);
     assert_eq!(spoilt[0]["settings"]["input"], "test");
 }
@@ -222,6 +231,13 @@ fn a_recording_plays_and_outputs_arrive() {
     );
     assert!(succeeds(&mut gst(&line)), "{line}");
     assert!(fs::metadata(film).unwrap().len() > 10_000);
+
+    // A video, longer than it lasts: it begins again.
+    let script =
+        format!("drop {}\ndrop {}\nkey Space\nwait swapped\nframes 100\ntell", hopper(), film.display());
+    let told = run(&folder, &script);
+    assert_eq!(told[0]["stage"], "running", "{}", told[0]);
+    assert_eq!(told[0]["settings"]["input"], "file");
 }
 
 /// Whether it ends by itself, and well.

@@ -1,10 +1,8 @@
 //! The source photo.
 
-use eframe::egui::{
-    self, Align2, Color32, FontId, Rect, Sense, Stroke, StrokeKind, TextEdit, Ui, pos2, vec2,
-};
+use eframe::egui::{self, Align2, Color32, FontId, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
-use super::heading;
+use super::{field, heading};
 use crate::app::App;
 
 const HEIGHT: f32 = 116.0;
@@ -33,10 +31,8 @@ pub fn show(app: &mut App, ui: &mut Ui) {
     ui.add_space(4.0);
     ui.horizontal(|ui| {
         let width = ui.available_width() - 30.0;
-        let field = TextEdit::singleline(&mut app.settings.photo)
-            .hint_text("photo, list or folder")
-            .desired_width(width);
-        ui.add(field).on_hover_text("A comma in a name is written \\,");
+        field(ui, "photo", &mut app.settings.photo, "photo, list or folder", width)
+            .on_hover_text("A comma in a name is written \\,");
         if ui
             .add_enabled(!app.settings.photo.is_empty(), egui::Button::new("×"))
             .on_hover_text("No face")

@@ -1,8 +1,8 @@
 //! Where the picture comes from, start and stop.
 
-use eframe::egui::{Button, ComboBox, TextEdit, Ui, vec2};
+use eframe::egui::{Button, ComboBox, Ui, vec2};
 
-use super::heading;
+use super::{field, heading};
 use crate::{app::App, pipeline::Command, settings::InputKind};
 
 pub fn show(app: &mut App, ui: &mut Ui) {
@@ -17,9 +17,7 @@ pub fn show(app: &mut App, ui: &mut Ui) {
     match app.settings.input {
         InputKind::Camera => camera(app, ui),
         InputKind::File => {
-            let field =
-                TextEdit::singleline(&mut app.settings.file).hint_text("path of a video, or drop it here");
-            ui.add(field.desired_width(f32::INFINITY));
+            field(ui, "file", &mut app.settings.file, "path of a video, or drop it here", f32::INFINITY);
         }
         InputKind::Test => _ = ui.weak("a camera that moves over a photo"),
     }

@@ -6,7 +6,7 @@ mod output;
 mod picture;
 mod swap;
 
-use eframe::egui::{CentralPanel, Frame, Panel, RichText, ScrollArea, Ui};
+use eframe::egui::{CentralPanel, Frame, Id, Panel, Response, RichText, ScrollArea, TextEdit, Ui};
 
 use crate::app::App;
 
@@ -33,6 +33,23 @@ pub fn show(app: &mut App, ui: &mut Ui) {
     }
     let frame = Frame::central_panel(ui.style()).inner_margin(0.0);
     CentralPanel::default().frame(frame).show(ui, |ui| picture::show(app, ui));
+}
+
+/// A text that is taken over when the field is left, by Enter or Tab: what is half typed is no path.
+fn field(ui: &mut Ui, name: &str, value: &mut String, hint: &str, width: f32) -> Response {
+    let id = Id::unique(("field", name));
+    let kept = ui.data(|data| data.get_temp::<String>(id));
+    let mut draft = kept.unwrap_or_else(|| value.clone());
+    let response = ui.add(TextEdit::singleline(&mut draft).hint_text(hint.to_owned()).desired_width(width));
+    if response.lost_focus() {
+        *value = draft.trim().to_owned();
+        ui.data_mut(|data| data.remove::<String>(id));
+    } else if response.has_focus() {
+        ui.data_mut(|data| data.insert_temp(id, draft));
+    } else {
+        ui.data_mut(|data| data.remove::<String>(id));
+    }
+    response
 }
 
 fn heading(ui: &mut Ui, text: &str) {

@@ -1,8 +1,8 @@
 //! Recording, and where else the picture goes.
 
-use eframe::egui::{Button, Color32, ComboBox, RichText, TextEdit, Ui, vec2};
+use eframe::egui::{Button, Color32, ComboBox, RichText, Ui, vec2};
 
-use super::heading;
+use super::{field, heading};
 use crate::{
     app::App,
     pipeline::virtual_cameras,
@@ -24,8 +24,10 @@ pub fn show(app: &mut App, ui: &mut Ui) {
     if ui.add(button).on_hover_text("R").clicked() {
         app.toggle_recording();
     }
-    let field = TextEdit::singleline(&mut app.settings.recordings).hint_text("folder; else the current one");
-    ui.add_enabled(!on, field.desired_width(f32::INFINITY));
+    ui.add_enabled_ui(!on, |ui| {
+        let folder = &mut app.settings.recordings;
+        field(ui, "recordings", folder, "folder; else the current one", f32::INFINITY);
+    });
 
     heading(ui, "Output");
     if app.outputs.is_empty() {
@@ -66,7 +68,7 @@ fn address(settings: &mut Settings, kind: OutputKind, ui: &mut Ui) {
             },
         );
     } else {
-        ui.add(TextEdit::singleline(&mut address).desired_width(f32::INFINITY));
+        field(ui, kind.key(), &mut address, "", f32::INFINITY);
     }
     if address != before {
         settings.addresses.insert(kind.key().into(), address);

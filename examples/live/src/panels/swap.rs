@@ -1,8 +1,8 @@
 //! How the face is swapped.
 
-use eframe::egui::{ComboBox, Grid, Slider, TextEdit, Ui};
+use eframe::egui::{ComboBox, Grid, Slider, Ui};
 
-use super::heading;
+use super::{field, heading};
 use crate::{
     app::App,
     choices::{Amount, Choice},
@@ -25,11 +25,7 @@ pub fn show(app: &mut App, ui: &mut Ui) {
             ui.end_row();
         }
         ui.label("Network");
-        ui.add(
-            TextEdit::singleline(&mut app.settings.model)
-                .hint_text("none; an .onnx file")
-                .desired_width(WIDTH),
-        );
+        field(ui, "model", &mut app.settings.model, "none; an .onnx file", WIDTH);
         ui.end_row();
         ui.label("Before/after");
         ui.checkbox(&mut app.settings.split, "split").on_hover_text("B; Left, Right or the mouse move it");

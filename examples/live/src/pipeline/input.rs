@@ -54,11 +54,6 @@ fn file(path: &str) -> Result<gst::Element> {
     ensure!(path.is_file(), "{}: no such file", path.display());
     let path = path.canonicalize().with_context(|| path.display().to_string())?;
     let uri = gst::glib::filename_to_uri(&path, None)?;
-    let caps = gst::Caps::builder("video/x-raw").build();
-    let decode = gst::ElementFactory::make("uridecodebin")
-        .property("uri", uri)
-        .property("caps", caps)
-        .property("expose-all-streams", false)
-        .build()?;
+    let decode = gst::ElementFactory::make("uridecodebin").property("uri", uri).build()?;
     Ok(decode)
 }

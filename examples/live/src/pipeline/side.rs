@@ -167,7 +167,9 @@ fn part(path: &Path) -> PathBuf {
 fn tail(kind: &Kind) -> Result<gst::Bin> {
     let h264 = || {
         let encoder = encoder().context("GStreamer has no encoder of H.264: install its ugly plugins")?;
-        Ok::<String, anyhow::Error>(format!("{encoder} ! h264parse config-interval=1"))
+        // Else an encoder may keep RGB's full chroma, which few players can show.
+        let format = "capsfilter caps=\"video/x-raw,format=(string){NV12,I420}\"";
+        Ok::<String, anyhow::Error>(format!("{format} ! {encoder} ! h264parse config-interval=1"))
     };
     let line = match kind {
         Kind::Recorder(_) => format!("{} ! mp4mux ! filesink name=end", h264()?),
