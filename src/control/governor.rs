@@ -11,14 +11,14 @@ use crate::engine::Effort;
 /// The levels, from all that `quality` asks for to the least. In the order in which a late frame
 /// gives things up: a fresh swap, analysis resolution, searches for new faces, a fresh mask.
 pub const LEVELS: [Effort; 8] = [
-    level(1, 1.0, 1, 1),
-    level(2, 1.0, 1, 1),
-    level(4, 1.0, 1, 1),
-    level(4, 0.75, 1, 1),
-    level(4, 0.5, 1, 1),
-    level(4, 0.5, 3, 1),
-    level(6, 0.5, 3, 2),
-    level(9, 0.5, 6, 3),
+    level(1, 1.0, 1, 1, 10),
+    level(2, 1.0, 1, 1, 20),
+    level(4, 1.0, 1, 1, 30),
+    level(4, 0.75, 1, 1, 45),
+    level(4, 0.5, 1, 1, 60),
+    level(4, 0.5, 3, 1, 60),
+    level(6, 0.5, 3, 2, 90),
+    level(9, 0.5, 6, 3, 120),
 ];
 
 const fn level(
@@ -26,8 +26,9 @@ const fn level(
     resolution: f32,
     detection_interval: u32,
     landmark_interval: u32,
+    key_interval: u32,
 ) -> Effort {
-    Effort { swap_interval, resolution, detection_interval, landmark_interval, late: false }
+    Effort { swap_interval, resolution, detection_interval, landmark_interval, key_interval, late: false }
 }
 
 /// Frames that loads are averaged over, and the fewest that say anything.

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{engine::StageTimes, models::Provider};
+use crate::{
+    engine::{HybridReport, StageTimes},
+    models::Provider,
+};
 
 /// Intervals that the frame rate is averaged over.
 const RATE_FRAMES: usize = 30;
@@ -25,6 +28,8 @@ pub struct Processed {
     pub network: Option<(Provider, usize)>,
     /// Its runs, a part of the swap.
     pub network_time: Duration,
+    /// Where the hybrid engine is at work.
+    pub hybrid: Option<HybridReport>,
 }
 
 /// The numbers at one moment. Times are over the frames since the last but one [`Stats::roll`].
@@ -51,6 +56,9 @@ pub struct Snapshot {
     pub frames_dropped: u64,
     /// As in [`Processed`], of the last frame that was swapped.
     pub network: Option<(Provider, usize)>,
+    /// Of the last frame; its key frames are counted from the start.
+    pub hybrid: Option<HybridReport>,
+    pub key_frames: u64,
     pub cache_hits: u64,
     pub cache_misses: u64,
     /// Frames in flight when the last one left.
@@ -99,6 +107,8 @@ impl Stats {
     /// A frame went out after the engine saw it.
     pub fn processed(&mut self, frame: &Processed, now: Instant) {
         self.totals.faces = frame.faces;
+        self.totals.hybrid = frame.hybrid;
+        self.totals.key_frames += frame.hybrid.map_or(0, |hybrid| hybrid.arrived.into());
         if frame.swapped {
             self.totals.network = frame.network;
         }

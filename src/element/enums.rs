@@ -96,6 +96,11 @@ pub enum Engine {
     Mesh,
     #[enum_value(name = "The network of model-file; the mesh engine until it is loaded", nick = "neural")]
     Neural,
+    #[enum_value(
+        name = "The network of model-file on key frames, which the face mesh carries to every frame",
+        nick = "hybrid"
+    )]
+    Hybrid,
 }
 
 /// Where the swap network's face shows.

@@ -8,7 +8,9 @@ use std::{
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 
-use super::{imp::FaceSwap, log::CAT, messages, pending::Ticket, process::Spent, settings};
+use super::{
+    imp::FaceSwap, job::Choice, log::CAT, mark::Used, messages, pending::Ticket, process::Spent, settings,
+};
 use crate::{
     control::{
         governor::{Governor, LEVELS, Sample},
@@ -29,6 +31,7 @@ pub(super) struct Control {
     earliest: Option<gst::ClockTime>,
     /// As last told.
     heat: Heat,
+    engine: Used,
 }
 
 impl Default for Control {
@@ -38,6 +41,7 @@ impl Default for Control {
             started: Instant::now(),
             earliest: None,
             heat: Heat::default(),
+            engine: Used::Mesh,
         }
     }
 }
@@ -108,6 +112,24 @@ impl FaceSwap {
             let quality = lock(&self.settings).params.quality;
             gst::info!(CAT, imp = self, "Quality: {change:?}");
             messages::post(&self.obj(), messages::quality(&change, quality), ticket.position);
+        }
+    }
+
+    /// Tells which engine swaps from now on, since its network is loaded.
+    pub(super) fn engine_chosen(&self, choice: &Choice) {
+        let to = choice.usage.engine();
+        let from = std::mem::replace(&mut lock(&self.control).engine, to);
+        gst::info!(CAT, imp = self, "Engine: {choice:?}");
+        if from != to {
+            messages::post(&self.obj(), messages::engine(from, to, Some(choice)), None);
+        }
+    }
+
+    /// Tells that the mesh engine swaps, since the network failed.
+    pub(super) fn engine_lost(&self) {
+        let from = std::mem::take(&mut lock(&self.control).engine);
+        if from != Used::Mesh {
+            messages::post(&self.obj(), messages::engine(from, Used::Mesh, None), None);
         }
     }
 

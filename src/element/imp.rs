@@ -43,7 +43,7 @@ use super::{
     loader::Loader,
     log::{self, CAT},
     mark,
-    mark::StreamTags,
+    mark::{StreamTags, Used},
     settings::{self, Settings},
     stream::Stream,
 };
@@ -286,7 +286,8 @@ impl BaseTransformImpl for FaceSwap {
             depth => Some(Arc::new(Flight::new(depth as usize))),
         };
         *lock(&self.flight) = flight.clone();
-        *lock(&self.stream) = Some(Box::new(Stream::new(flight, neural.is_some())));
+        *lock(&self.stream) =
+            Some(Box::new(Stream::new(flight, neural.map_or(Used::Mesh, |neural| neural.usage.engine()))));
         self.latency.store(0, Ordering::Relaxed);
         *lock(&self.loader) = Some(Arc::new(loader));
         let newest = lock(&self.settings).source.clone();
@@ -327,7 +328,7 @@ impl BaseTransformImpl for FaceSwap {
                 event
             }
             gst::EventView::StreamStart(_) => {
-                self.with_stream(|stream| stream.tags = StreamTags::new(stream.neural));
+                self.with_stream(|stream| stream.tags = StreamTags::new(stream.used));
                 event
             }
             gst::EventView::Tag(_) => {

@@ -38,13 +38,47 @@ const NEURAL: Wording = Wording {
     keywords: "synthetic media,face swap,compositeWithTrainedAlgorithmicMedia",
 };
 
-fn wording(neural: bool) -> &'static Wording {
-    if neural { &NEURAL } else { &MESH }
+/// A network makes the pixels of some frames' faces, which are warped onto the others.
+const HYBRID: Wording = Wording {
+    engine: "hybrid",
+    source_type: NEURAL.source_type,
+    comment: "Synthetic media: faces in this video were replaced (GStreamer faceswap, hybrid engine). \
+        IPTC digital source type: \
+        http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia",
+    keywords: NEURAL.keywords,
+};
+
+/// Which engine made a frame's faces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Used {
+    #[default]
+    Mesh,
+    Neural,
+    Hybrid,
+}
+
+impl Used {
+    /// By whether a network made any pixels, and whether it did so for key frames.
+    pub fn of(network: bool, key_frames: bool) -> Used {
+        match (network, key_frames) {
+            (false, _) => Used::Mesh,
+            (true, false) => Used::Neural,
+            (true, true) => Used::Hybrid,
+        }
+    }
+}
+
+fn wording(used: Used) -> &'static Wording {
+    match used {
+        Used::Mesh => &MESH,
+        Used::Neural => &NEURAL,
+        Used::Hybrid => &HYBRID,
+    }
 }
 
 /// The engine's name.
-pub(super) fn engine(neural: bool) -> &'static str {
-    wording(neural).engine
+pub(super) fn engine(used: Used) -> &'static str {
+    wording(used).engine
 }
 
 /// The model that placed the face: name and hexadecimal SHA-256.
@@ -76,7 +110,7 @@ pub(super) fn mark(
         .iter()
         .map(|r| gst::Array::new([r.x, r.y, r.width, r.height].map(|v| (v.round() as i32).to_send_value())));
     let structure = meta.mut_structure();
-    let wording = wording(report.network.is_some());
+    let wording = wording(Used::of(report.network.is_some(), report.hybrid.is_some()));
     let (model, sha256) = match &report.network {
         Some(network) => (&network.name, &network.sha256),
         None => (&origin.model, &origin.sha256),
@@ -121,13 +155,13 @@ fn inside(rect: Rect, width: u32, height: u32) -> Option<(u32, u32, u32, u32)> {
 pub(super) struct StreamTags {
     upstream: Option<gst::TagList>,
     marked: bool,
-    neural: bool,
+    used: Used,
 }
 
 impl StreamTags {
-    /// Of a stream whose faces a network swaps, sooner or later.
-    pub fn new(neural: bool) -> Self {
-        StreamTags { neural, ..StreamTags::default() }
+    /// Of a stream whose faces are swapped so, sooner or later.
+    pub fn new(used: Used) -> Self {
+        StreamTags { used, ..StreamTags::default() }
     }
 
     /// A tag event from upstream; the one that shall go downstream instead.
@@ -155,7 +189,7 @@ impl StreamTags {
     /// A stream's tag event replaces the one before, so it must hold upstream's tags as well.
     fn merged(&self) -> gst::TagList {
         let mut list = self.upstream.clone().unwrap_or_default();
-        let Wording { comment: text, keywords, .. } = wording(self.neural);
+        let Wording { comment: text, keywords, .. } = wording(self.used);
         let comment = match list.get::<tags::Comment>() {
             Some(comment) if comment.get().contains(text) => return list,
             Some(comment) => format!("{text}; {}", comment.get()),

@@ -1,8 +1,15 @@
 //! Messages to the application, and the structures they hold.
 
+use std::time::Duration;
+
 use gst::prelude::*;
 
-use super::{FaceSwap, enums, log::CAT, mark};
+use super::{
+    FaceSwap, enums,
+    job::Choice,
+    log::CAT,
+    mark::{self, Used},
+};
 use crate::{
     control::{
         governor::{Change, floor},
@@ -37,7 +44,10 @@ pub(super) fn stats(
         .field("frames-swapped", s.frames_swapped)
         .field("frames-held", s.frames_held)
         .field("frames-dropped", s.frames_dropped)
-        .field("engine", mark::engine(s.network.is_some()))
+        .field("engine", mark::engine(Used::of(s.network.is_some(), s.hybrid.is_some())))
+        .field_if_some("hybrid-error-db", s.hybrid.and_then(|hybrid| hybrid.error_db).map(f64::from))
+        .field_if_some("key-frame-age", s.hybrid.and_then(|hybrid| hybrid.age))
+        .field_if_some("key-frames", s.hybrid.map(|_| s.key_frames))
         .field("execution-provider", s.network.map_or("cpu", |(provider, _)| provider.name()))
         .field("batch", s.network.map_or(1, |(_, batch)| batch as u32))
         .field("cache-hits", s.cache_hits)
@@ -60,6 +70,20 @@ pub(super) fn quality(change: &Change, quality: Quality) -> gst::Structure {
         .field("from", name(change.from))
         .field("to", name(change.to))
         .field("reason", change.reason.name())
+        .build()
+}
+
+/// A `faceswap-quality`, for a step from one engine to another; with what decided it, where that was
+/// measured.
+pub(super) fn engine(from: Used, to: Used, choice: Option<&Choice>) -> gst::Structure {
+    let measured = choice.and_then(|choice| choice.measured);
+    let ms = |time: Duration| 1e3 * time.as_secs_f64();
+    gst::Structure::builder("faceswap-quality")
+        .field("from", mark::engine(from))
+        .field("to", mark::engine(to))
+        .field("reason", "engine")
+        .field_if_some("network-ms", measured.map(|(taken, _)| ms(taken)))
+        .field_if_some("frame-ms", measured.map(|(_, period)| ms(period)))
         .build()
 }
 

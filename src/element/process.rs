@@ -88,6 +88,26 @@ impl FaceSwap {
         }
     }
 
+    /// As [`is_deterministic`](Self::is_deterministic), from any thread, as far as can be known.
+    pub(super) fn is_repeatable(&self) -> bool {
+        let known = self.with_stream(|stream| stream.live).flatten();
+        let chosen = lock(&self.settings).deterministic;
+        match chosen {
+            Deterministic::Auto => !known.unwrap_or_else(|| self.upstream_is_live()),
+            chosen => chosen == Deterministic::True,
+        }
+    }
+
+    /// Time that a frame has.
+    pub(super) fn frame_period(&self) -> Duration {
+        let (target, usual) = {
+            let settings = lock(&self.settings);
+            (settings.target_fps, settings.params.quality.target_fps())
+        };
+        let period = self.with_stream(|stream| stream.period(target, usual));
+        period.unwrap_or_else(|| Duration::from_secs(1) / if target > 0 { target } else { usual })
+    }
+
     /// What holds for a frame that is to be swapped, and its position in the stream.
     fn arrival(&self, stream: &mut Stream, buffer: &gst::BufferRef) -> (Ticket, Params, Duration) {
         let (mut params, mark, meta, auto_quality, target_fps) = {
@@ -229,6 +249,7 @@ impl FaceSwap {
             gst::LibraryError::Failed,
             ("{error}; the mesh engine swaps until the network runs on the CPU")
         );
+        self.engine_lost();
         self.fault.store(true, Ordering::Relaxed);
         if let Some(loader) = self.loader() {
             loader.poke();
@@ -245,6 +266,7 @@ impl FaceSwap {
             held: report.held > 0,
             network: report.network.as_ref().map(|facts| (facts.provider, facts.batch)),
             network_time: report.network_time,
+            hybrid: report.hybrid,
         };
         lock(&self.stats).processed(&frame, Instant::now());
     }

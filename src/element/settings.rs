@@ -8,7 +8,7 @@ use gst::prelude::*;
 use super::enums::{
     ColourMatch, Deterministic, Engine, ExecutionProvider, Mark, Masks, OnLost, Owner, Quality, Select,
 };
-use super::job::Neural;
+use super::job::{Neural, Usage};
 use crate::{
     engine::Params,
     models::{Options, Search},
@@ -99,7 +99,15 @@ impl Settings {
             (Engine::Neural, None) => {
                 Err("engine=neural needs a swap network: name its ONNX file with model-file".into())
             }
-            (Engine::Auto | Engine::Neural, Some(_)) => {
+            (Engine::Hybrid, None) => {
+                Err("engine=hybrid needs a swap network: name its ONNX file with model-file".into())
+            }
+            (engine, Some(_)) => {
+                let usage = match engine {
+                    Engine::Hybrid => Usage::KeyFrames,
+                    Engine::Neural => Usage::EveryFrame,
+                    Engine::Auto | Engine::Mesh => Usage::Measured,
+                };
                 let threads = match self.threads {
                     0 => crate::control::performance_cores(),
                     n => n as usize,
@@ -107,7 +115,7 @@ impl Settings {
                 let cache = self.model_cache_dir.as_ref().map(PathBuf::from);
                 let provider = self.execution_provider.into();
                 let options = Options { provider, device: self.device.clone(), threads, cache };
-                Ok(Some(Neural { options, batch: self.batch_size as usize }))
+                Ok(Some(Neural { options, batch: self.batch_size as usize, usage }))
             }
         }
     }

@@ -11,7 +11,7 @@ use super::{
     frame::{FrameError, Layout},
     job::Loaded,
     loader::panic_text,
-    mark::{Origin, StreamTags},
+    mark::{Origin, StreamTags, Used},
     pending::{Task, Ticket},
 };
 use crate::engine::{Engine, EngineError, Params, Report, Source};
@@ -32,8 +32,8 @@ pub(super) struct Stream {
     pub live: Option<bool>,
     pub source: Option<Arc<Source>>,
     pub origin: Arc<Origin>,
-    /// A swap network is wanted.
-    pub neural: bool,
+    /// What swaps the faces, once it is loaded.
+    pub used: Used,
     /// When work on the current frame began.
     pub begun: Option<Instant>,
     /// A frame was dropped since the last that came through.
@@ -82,10 +82,10 @@ pub(super) fn guarded<R>(work: impl FnOnce() -> Result<R, SwapError>) -> Result<
 
 impl Stream {
     /// With frames in flight, or one frame after the other.
-    pub fn new(flight: Option<Arc<Flight>>, neural: bool) -> Self {
+    pub fn new(flight: Option<Arc<Flight>>, used: Used) -> Self {
         let mut stream = Stream::default();
-        stream.neural = neural;
-        stream.tags = StreamTags::new(neural);
+        stream.used = used;
+        stream.tags = StreamTags::new(used);
         stream.flight = flight;
         stream
     }

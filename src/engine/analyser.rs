@@ -150,6 +150,7 @@ impl Analyser {
         let time = plan.time;
         let size = (frame.width(), frame.height());
         let cut = self.cut.is_cut(frame);
+        plan.cut = cut;
         self.boxes.clear();
         self.boxes.extend(self.tracker.tracks.iter().filter(|t| t.is_live()).map(|t| (t.id, t.rect)));
         let started = Instant::now();

@@ -32,6 +32,7 @@ pub use plan::Plan;
 pub use process::Engine;
 pub use report::{FaceEvent, FaceReport, Report, StageTimes};
 pub use swap::{
+    hybrid::{HybridReport, KeyCrop, KeySwapper},
     mesh::topology,
     neural::{Identity, Network, NetworkFacts, Preparer},
 };

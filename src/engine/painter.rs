@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    EngineError, Frame, Network, Params, Plan, Report, Source,
+    EngineError, Frame, Network, NetworkFacts, Params, Plan, Report, Source,
     frame::{Layer, Region},
     geometry::{Point, Rect},
     identity::View,
@@ -16,6 +16,7 @@ use super::{
     process::{MAX_TRACKS, each},
     swap::{
         cover::cover,
+        hybrid::{HybridSwap, KeySwapper, Maker},
         mesh::{Look, MeshSwap, light, shape::Usual, topology::VERTICES},
         neural::{NeuralSwap, Target},
     },
@@ -63,17 +64,53 @@ impl Light {
 }
 
 /// Hands a swap network to a painter: from its next frame on the painter swaps by it, where the
-/// source was prepared for it ([`Source::identify`]), and by the mesh engine until then.
+/// source was prepared for it ([`Source::identify`]), and by the mesh engine until then. The network
+/// before goes with the frame that takes this one.
 #[derive(Debug, Clone, Default)]
-pub struct NetworkPort(Arc<Mutex<Option<Box<Network>>>>);
+pub struct NetworkPort(Arc<Mutex<Option<Offer>>>);
+
+#[derive(Debug)]
+enum Offer {
+    /// For every frame.
+    Neural(Box<NeuralSwap>),
+    /// For key frames.
+    Hybrid(Box<HybridSwap>),
+}
 
 impl NetworkPort {
-    /// The network before goes with the frame that takes this one.
+    /// The network is to run on every frame.
     pub fn offer(&self, network: Network) {
-        *lock(&self.0) = Some(Box::new(network));
+        *lock(&self.0) = Some(Offer::Neural(Box::new(NeuralSwap::new(network))));
     }
 
-    fn take(&self) -> Option<Box<Network>> {
+    /// The network is to run on key frames, on a thread of its own, and the mesh to carry them.
+    ///
+    /// # Errors
+    /// No thread could be started.
+    pub fn offer_key_frames(&self, network: Network) -> std::io::Result<()> {
+        self.offer_hybrid(Maker::Network(Box::new(network)))
+    }
+
+    /// As [`offer_key_frames`](Self::offer_key_frames), with `swapper` in place of a network: it gets
+    /// crops of `side` pixels a side, aligned as inswapper's are. `facts` are told of it.
+    ///
+    /// # Errors
+    /// No thread could be started.
+    pub fn offer_key_frames_by(
+        &self,
+        swapper: Box<dyn KeySwapper>,
+        side: usize,
+        facts: NetworkFacts,
+    ) -> std::io::Result<()> {
+        self.offer_hybrid(Maker::Other { swapper, side, facts: Arc::new(facts) })
+    }
+
+    fn offer_hybrid(&self, maker: Maker) -> std::io::Result<()> {
+        *lock(&self.0) = Some(Offer::Hybrid(Box::new(HybridSwap::new(maker)?)));
+        Ok(())
+    }
+
+    fn take(&self) -> Option<Offer> {
         lock(&self.0).take()
     }
 }
@@ -84,6 +121,7 @@ pub struct Painter {
     pool: Pool,
     swap: MeshSwap,
     neural: Option<Box<NeuralSwap>>,
+    hybrid: Option<Box<HybridSwap>>,
     port: NetworkPort,
     layer: Layer,
     label: Label,
@@ -100,6 +138,7 @@ impl Painter {
             pool,
             swap: MeshSwap::default(),
             neural: None,
+            hybrid: None,
             port: NetworkPort::default(),
             layer: Layer::default(),
             label: Label::default(),
@@ -131,11 +170,14 @@ impl Painter {
         if plan.restart {
             self.swapped_at = None;
         }
-        if let Some(network) = self.port.take() {
-            self.neural = Some(Box::new(NeuralSwap::new(*network)));
+        match self.port.take() {
+            Some(Offer::Neural(neural)) => (self.neural, self.hybrid) = (Some(neural), None),
+            Some(Offer::Hybrid(hybrid)) => (self.neural, self.hybrid) = (None, Some(hybrid)),
+            None => {}
         }
         let started = Instant::now();
         self.assign_lights(plan);
+        self.follow_key_frames(frame, plan, source, params, report)?;
         if !self.run_network(frame, plan, source, params, report)? {
             self.relight(frame, plan, source.view(), params)?;
         }
@@ -153,6 +195,34 @@ impl Painter {
         report.times.blend = started.elapsed();
         tell(plan, report);
         Ok(())
+    }
+
+    /// Brings the hybrid engine's key frames to this frame.
+    fn follow_key_frames(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan,
+        source: &Source,
+        params: &Params,
+        report: &mut Report,
+    ) -> Result<(), EngineError> {
+        let Some(hybrid) = &mut self.hybrid else { return Ok(()) };
+        match hybrid.follow(frame, plan, source, params, &mut self.pool) {
+            Ok(()) => {
+                let own = hybrid.report();
+                (report.hybrid, report.network_time) = (Some(own), own.network_time);
+                if plan.faces.iter().any(|face| hybrid.shows(face.track)) {
+                    report.network = Some(hybrid.facts().clone());
+                }
+                Ok(())
+            }
+            Err(EngineError::Model(error)) => {
+                report.fault = Some(error);
+                self.hybrid = None;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs the network on the faces that are swapped; false where there is none, or it failed and
@@ -223,7 +293,11 @@ impl Painter {
                 light.usual.observe(&face.mesh, plan.dt);
             }
         }
-        let wanted = |face: &Face, light: &Light| matches!(face.show, Show::Swap { relight } if relight || face.fresh || !light.lit);
+        let covered = |track: u64| self.hybrid.as_ref().is_some_and(|hybrid| hybrid.covers(track));
+        let wanted = |face: &Face, light: &Light| {
+            matches!(face.show, Show::Swap { relight } if relight || face.fresh || !light.lit)
+                && !covered(face.track)
+        };
         let lit = self.lights.iter_mut().filter_map(|light| {
             let face = plan.faces.iter().find(|face| face.track == light.track && wanted(face, light))?;
             Some((light, face))
@@ -264,12 +338,18 @@ impl Painter {
                     let pasted = neural.paste(frame, face.track, &face.mesh, params, &mut self.pool);
                     return pasted.map_err(EngineError::Panicked);
                 }
-                let Some(light) = self.lights.iter().find(|light| light.track == face.track) else {
-                    return Ok(None);
-                };
-                let look =
-                    Look { view, gains: &light.gains, usual: &light.usual, sharpness: light.sharpness };
-                self.swap.draw(frame, &face.mesh, look, params, &mut self.pool)
+                let covered = self.hybrid.as_ref().is_some_and(|hybrid| hybrid.covers(face.track));
+                let light = self.lights.iter().find(|light| light.track == face.track && light.lit);
+                let mut drawn = None;
+                if let Some(light) = light.filter(|_| !covered) {
+                    let look =
+                        Look { view, gains: &light.gains, usual: &light.usual, sharpness: light.sharpness };
+                    let region = self.swap.draw(frame, &face.mesh, look, params, &mut self.pool);
+                    drawn = region.map_err(EngineError::Panicked)?;
+                }
+                let Some(hybrid) = &mut self.hybrid else { return Ok(drawn) };
+                let over = hybrid.draw(frame, face.track, params, &mut self.pool);
+                over.map(|region| region.or(drawn))
             }
         };
         drawn.map_err(EngineError::Panicked)

@@ -119,6 +119,9 @@ pub struct Effort {
     /// Frames between two runs of the landmark network; on those between, mesh and mask go on with
     /// the face's speed. At least 1.
     pub landmark_interval: u32,
+    /// Frames between two key frames of a face: at least, or, where the output must be repeatable,
+    /// exactly. At least 1; hybrid engine.
+    pub key_interval: u32,
     /// The frame is too late for any swap: its faces are treated as [`Params::on_lost`] says.
     pub late: bool,
 }
@@ -129,6 +132,7 @@ impl Effort {
         resolution: 1.0,
         detection_interval: 1,
         landmark_interval: 1,
+        key_interval: 10,
         late: false,
     };
 }

@@ -75,6 +75,8 @@ pub struct Plan {
     pub(crate) times: StageTimes,
     /// What came before is another scene or stream.
     pub(crate) restart: bool,
+    /// This frame begins another scene.
+    pub(crate) cut: bool,
     /// Faces of earlier frames, kept for their memory.
     spare: Vec<Face>,
 }
@@ -84,7 +86,7 @@ impl Plan {
     pub(crate) fn clear(&mut self) {
         self.spare.append(&mut self.faces);
         self.times = StageTimes::default();
-        self.restart = false;
+        (self.restart, self.cut) = (false, false);
     }
 
     /// A further face, whose fields are those of some earlier one.

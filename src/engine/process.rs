@@ -7,7 +7,10 @@ use super::{
     detect::Detector,
     landmarks::Landmarker,
     pool::Pool,
-    swap::mesh::{light, shape},
+    swap::{
+        hybrid::cells,
+        mesh::{light, shape},
+    },
 };
 use crate::{models::Pack, sync::lock};
 
@@ -33,6 +36,7 @@ impl Engine {
     pub fn new(pack: &Pack, threads: usize) -> Result<Self, EngineError> {
         light::prepare();
         shape::prepare();
+        cells::prepare();
         let threads = match threads {
             0 => crate::control::performance_cores(),
             n => n,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    NetworkFacts,
+    HybridReport, NetworkFacts,
     geometry::{Point, Rect},
 };
 use crate::models::ModelError;
@@ -58,6 +58,8 @@ pub struct Report {
     /// The network that swapped the faces, and how long its runs took: a part of `times.swap`.
     pub network: Option<Arc<NetworkFacts>>,
     pub network_time: Duration,
+    /// Of the hybrid engine's key frames, where it is at work.
+    pub hybrid: Option<HybridReport>,
     /// Why the network swaps no more: the mesh engine does from this frame on.
     pub fault: Option<ModelError>,
     /// Faces of earlier frames, kept for their memory.
@@ -72,6 +74,7 @@ impl Report {
         self.times = StageTimes::default();
         (self.swapped, self.held, self.altered) = (0, 0, false);
         (self.network, self.network_time, self.fault) = (None, Duration::ZERO, None);
+        self.hybrid = None;
     }
 
     pub(crate) fn push(

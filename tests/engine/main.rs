@@ -6,6 +6,7 @@ mod common;
 mod agree;
 mod formats;
 mod frames;
+mod hybrid;
 mod picture;
 mod sources;
 

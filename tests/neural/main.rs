@@ -6,6 +6,7 @@ mod common;
 mod families;
 mod faults;
 mod golden;
+mod hybrid;
 mod oracle;
 mod standin;
 

@@ -16,6 +16,15 @@ const NEAR: f32 = 5.0;
 const CAPPED: f32 = 0.9;
 const SLOWED: f32 = 0.6;
 
+/// What is added to the niceness of threads that no picture waits for.
+const NICER: i32 = 10;
+
+/// Lets the scheduler prefer all other threads to the calling one.
+pub(super) fn yield_to_others() {
+    // On Linux niceness is each thread's own. To raise it is always allowed.
+    let _ = rustix::process::nice(NICER);
+}
+
 /// Reads below `root`, which is `/` but for tests.
 #[derive(Debug)]
 pub(super) struct Linux {

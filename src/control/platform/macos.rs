@@ -19,6 +19,8 @@ use super::{Heat, Machine, Platform, Thermal};
 
 /// `QOS_CLASS_USER_INITIATED` of `sys/qos.h`.
 const USER_INITIATED: u32 = 0x19;
+/// `QOS_CLASS_UTILITY` of the same.
+const UTILITY: u32 = 0x11;
 
 unsafe extern "C" {
     fn sysctlbyname(
@@ -110,6 +112,12 @@ pub(super) fn prefer_fast_cores() {
     // SAFETY: concerns the calling thread only. Fails where the thread has left the QoS system,
     // which changes nothing.
     unsafe { pthread_set_qos_class_self_np(USER_INITIATED, 0) };
+}
+
+/// Lets the scheduler prefer all other threads to the calling one.
+pub(super) fn yield_to_others() {
+    // SAFETY: as above.
+    unsafe { pthread_set_qos_class_self_np(UTILITY, 0) };
 }
 
 /// A number of four or eight bytes.

@@ -79,6 +79,14 @@ pub fn platform() -> Box<dyn Platform> {
     return Box::new(linux::Linux::new());
 }
 
+/// Asks that the calling thread give way to others, for work that no picture waits for.
+pub fn yield_to_others() {
+    #[cfg(target_os = "macos")]
+    macos::yield_to_others();
+    #[cfg(not(target_os = "macos"))]
+    linux::yield_to_others();
+}
+
 /// Asks that the calling thread run on the fast cores, for work that a picture waits for.
 pub fn prefer_fast_cores() {
     #[cfg(target_os = "macos")]

@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use image::RgbImage;
@@ -50,6 +53,8 @@ pub(crate) struct View {
 /// A prepared source. Cheap to share; made by [`SourceLoader::load`].
 #[derive(Debug)]
 pub struct Source {
+    /// Told apart from every other source of the process by this.
+    id: u64,
     view: View,
     /// Of every photo, where the loader keeps them.
     portraits: Vec<Portrait>,
@@ -75,6 +80,10 @@ impl Source {
     /// the loader keeps portraits.
     pub fn points(&self) -> Option<[Point; 5]> {
         self.portraits.first().map(|portrait| portrait.in_photo)
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     pub(super) fn portraits(&self) -> &[Portrait] {
@@ -159,7 +168,9 @@ impl SourceLoader {
         let skin = bake(&photos);
         let best = cuts.swap_remove(0);
         let view = View { skin, shape: Shape::of(&best.mesh), photo: best.texture, uv: best.uv };
-        Ok((Arc::new(Source { view, portraits, identity: OnceLock::new() }), warnings))
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok((Arc::new(Source { id, view, portraits, identity: OnceLock::new() }), warnings))
     }
 
     /// A photo and the mesh of its largest face.

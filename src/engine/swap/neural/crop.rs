@@ -53,9 +53,29 @@ impl Pixels {
         Pixels { size, layout, channels: [0, 1, 2], gain: [1.0 / 255.0; 3], offset: [0.0; 3] }
     }
 
+    /// RGB in 0–255, plane by plane.
+    pub fn levels(size: usize) -> Pixels {
+        Pixels { gain: [1.0; 3], ..Pixels::unit(size) }
+    }
+
     /// Elements of one image.
     pub fn len(&self) -> usize {
         3 * self.size * self.size
+    }
+
+    /// Writes a tile of a crop, planar, 0–255, as the network takes it.
+    pub(super) fn pack(&self, crop: &[f32], tile: Tile, out: &mut [f32]) {
+        let (area, plane) = (crop.len() / 3, self.size * self.size);
+        for at in 0..plane {
+            let from = tile.place(at, self.size);
+            for (k, &channel) in self.channels.iter().enumerate() {
+                let to = match self.layout {
+                    Layout::Nchw => channel * plane + at,
+                    Layout::Nhwc => 3 * at + channel,
+                };
+                out[to] = crop[k * area + from] * self.gain[k] + self.offset[k];
+            }
+        }
     }
 
     /// Shape of a batch.
@@ -64,6 +84,33 @@ impl Pixels {
         match self.layout {
             Layout::Nchw => [n, 3, s, s],
             Layout::Nhwc => [n, s, s, 3],
+        }
+    }
+}
+
+/// Every `boost`th pixel, across and down, of a crop of `boost` times a network's size, from `phase`
+/// (x, y) on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tile {
+    pub boost: usize,
+    pub phase: (usize, usize),
+}
+
+impl Tile {
+    /// Index in a plane of the crop of the tile's pixel `at`, by its index in a tile of `size`.
+    fn place(self, at: usize, size: usize) -> usize {
+        let (x, y) = (at % size * self.boost + self.phase.0, at / size * self.boost + self.phase.1);
+        y * size * self.boost + x
+    }
+
+    /// Writes a network's planar `image` into the crop `out`, as `gain` and `offset` make its values
+    /// levels.
+    pub fn unpack(self, image: &[f32], size: usize, gain: [f32; 3], offset: [f32; 3], out: &mut [f32]) {
+        let area = out.len() / 3;
+        for (k, plane) in image.chunks_exact(size * size).enumerate().take(3) {
+            for (at, value) in plane.iter().enumerate() {
+                out[k * area + self.place(at, size)] = value * gain[k] + offset[k];
+            }
         }
     }
 }

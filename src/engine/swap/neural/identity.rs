@@ -20,6 +20,12 @@ pub struct Identity {
     pub(super) values: Vec<f32>,
 }
 
+impl Identity {
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.values
+    }
+}
+
 /// Makes [`Identity`]s for one network. Lives on the thread that loads sources.
 #[derive(Debug)]
 pub struct Preparer {

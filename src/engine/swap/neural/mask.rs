@@ -98,7 +98,7 @@ impl MaskMaker {
 
 /// From the frame back to the crop.
 #[derive(Clone, Copy)]
-pub(super) struct Inverse {
+pub(crate) struct Inverse {
     a: f32,
     b: f32,
     map: Similarity,
@@ -133,7 +133,13 @@ fn add(to: &mut [f32], from: &[f32], weight: f32) {
 }
 
 /// Gaussian blur of a square, mirrored at its edges without repeating them.
-fn gauss(square: &mut [f32], side: usize, sigma: f32, kernel: &mut Vec<f32>, scratch: &mut Vec<f32>) {
+pub(crate) fn gauss(
+    square: &mut [f32],
+    side: usize,
+    sigma: f32,
+    kernel: &mut Vec<f32>,
+    scratch: &mut Vec<f32>,
+) {
     let radius = (4.0 * sigma).round() as usize;
     if radius == 0 || side < 2 {
         return;

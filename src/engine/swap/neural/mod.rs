@@ -8,13 +8,16 @@ mod identity;
 mod mask;
 mod network;
 mod paste;
+mod shot;
 mod template;
 
 use std::time::{Duration, Instant};
 
 pub(crate) use crop::{Grid, Pixels, fill, fill_from};
 pub use identity::{Identity, Preparer};
+pub(crate) use mask::{Inverse, MaskMaker, gauss};
 pub use network::{Network, NetworkFacts};
+pub(crate) use paste::Patch;
 pub(crate) use template::{Points, Template, points_of};
 
 use super::mesh::topology::Mesh;
@@ -29,8 +32,6 @@ use crate::{
     },
     models::ModelError,
 };
-use mask::MaskMaker;
-use paste::Patch;
 
 /// A face to be swapped.
 #[derive(Debug, Clone, Copy)]
@@ -222,9 +223,7 @@ impl NeuralSwap {
                 values.copy_from_slice(&target.identity.values);
                 let own = &self.kept[job.kept].own;
                 if params.swap_weight != 0.5 && own.len() == values.len() {
-                    // From 0.35 of the face's own identity at 0 to as much against it at 1.
-                    let share = 0.35 - 0.7 * params.swap_weight;
-                    values.iter_mut().zip(own).for_each(|(v, own)| *v += share * (own - *v));
+                    blend_identity(values, own, params.swap_weight);
                 }
             }
         }
@@ -244,6 +243,13 @@ impl NeuralSwap {
         }
         Ok(spent)
     }
+}
+
+/// Mixes a face's own identity into the source's, from 0.35 of it at a `weight` of 0 to as much
+/// against it at 1.
+fn blend_identity(values: &mut [f32], own: &[f32], weight: f32) {
+    let share = 0.35 - 0.7 * weight;
+    values.iter_mut().zip(own).for_each(|(v, own)| *v += share * (own - *v));
 }
 
 fn not_numbers(network: &Network) -> ModelError {

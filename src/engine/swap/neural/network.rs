@@ -1,10 +1,14 @@
 //! A swap network, loaded and ready to run.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     crop::Pixels,
     identity::{Partners, Preparer},
+    shot::Known,
     template::Template,
 };
 use crate::{
@@ -30,6 +34,7 @@ pub struct Network {
     pub(super) batch: usize,
     /// Of the faces in the frame; none where the network takes a picture.
     pub(super) recognizer: Option<Recognizer>,
+    pub(super) known: Known,
     pub(super) facts: Arc<NetworkFacts>,
 }
 
@@ -111,6 +116,7 @@ impl Network {
             offset: mean.map(|v| 255.0 * v),
             batch,
             recognizer,
+            known: Known::new(),
             facts: Arc::new(facts),
         };
         Ok((network, preparer))
@@ -118,6 +124,20 @@ impl Network {
 
     pub fn facts(&self) -> &Arc<NetworkFacts> {
         &self.facts
+    }
+
+    /// Time of a run on one image, the better of two.
+    ///
+    /// # Errors
+    /// The network failed.
+    pub fn time_of_run(&mut self) -> Result<Duration, ModelError> {
+        let mut least = Duration::MAX;
+        for _ in 0..2 {
+            let started = Instant::now();
+            self.session.warm_up()?;
+            least = least.min(started.elapsed());
+        }
+        Ok(least)
     }
 
     pub(crate) fn is_interrupted(&self) -> bool {

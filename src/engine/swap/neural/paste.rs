@@ -63,6 +63,25 @@ impl Patch {
         }
     }
 
+    /// Colour (0–255) and mask (0–1) at (`x`, `y`) in crop pixels, bilinear; outside the crop there is
+    /// no mask.
+    #[inline(always)]
+    pub fn sample(&self, x: f32, y: f32) -> f32x4 {
+        let last = self.side as f32 + 0.999;
+        let (u, v) = ((x + 0.5).clamp(0.0, last), (y + 0.5).clamp(0.0, last));
+        let (i, j) = (u as usize, v as usize);
+        let (fu, fv) = (f32x4::splat(u - i as f32), f32x4::splat(v - j as f32));
+        let stride = self.side + 2;
+        let at = j * stride + i;
+        let Some(cell) = self.texels.get(at..at + stride + 2) else { return f32x4::ZERO };
+        let mixed = |pair: &[[f32; 4]]| {
+            let (left, right) = (f32x4::from(pair[0]), f32x4::from(pair[1]));
+            left + fu * (right - left)
+        };
+        let (top, low) = (mixed(&cell[..2]), mixed(&cell[stride..]));
+        top + fv * (low - top)
+    }
+
     /// Mixes the crop into the frame, where `map` takes it. Returns what was written, `None` when
     /// it lies outside the frame.
     ///

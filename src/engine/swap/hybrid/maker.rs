@@ -1,0 +1,161 @@
+//! Who swaps key frames: a network, or what stands in for one.
+
+use std::{
+    fmt::Debug,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::key::Request;
+use crate::{
+    engine::{
+        geometry::Similarity,
+        swap::neural::{MaskMaker, Network, NetworkFacts, Points, Template, points_of},
+    },
+    models::{Interrupter, ModelError},
+};
+
+/// A face's crop of one frame, to be swapped.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyCrop<'a> {
+    pub track: u64,
+    /// Position of its frame in the stream.
+    pub time: Duration,
+    /// Pixels a side.
+    pub side: usize,
+    /// Takes crop pixels to the frame.
+    pub map: Similarity,
+    /// Red, green and blue planes of `side`² values, 0–255.
+    pub pixels: &'a [f32],
+}
+
+/// Swaps crops in place of a network: a recording, or a stand-in. Runs on a thread of its own.
+pub trait KeySwapper: Send + Debug {
+    /// Fills `out` with the swapped crop, laid out as [`KeyCrop::pixels`].
+    ///
+    /// # Errors
+    /// Says why there will be no more; the mesh engine then takes over.
+    fn swap(&mut self, crop: &KeyCrop<'_>, out: &mut [f32]) -> Result<(), String>;
+}
+
+/// Makes key frames of crops.
+#[derive(Debug)]
+pub(crate) enum Maker {
+    Network(Box<Network>),
+    /// With the pixels a side of its crops, aligned as inswapper's are.
+    Other {
+        swapper: Box<dyn KeySwapper>,
+        side: usize,
+        facts: Arc<NetworkFacts>,
+    },
+}
+
+/// How a face is cropped for a maker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Framing {
+    template: Template,
+    size: usize,
+    /// Larger crops are made of tiles.
+    tiles: bool,
+}
+
+impl Framing {
+    /// Pixels a side where `wanted` are asked for, 0 for as many as usual.
+    pub fn side(&self, wanted: usize) -> usize {
+        if self.tiles { self.size * (wanted / self.size).max(1) } else { self.size }
+    }
+
+    /// Takes crop pixels of a crop of `side` to the picture that `points` lie in.
+    pub fn map(&self, points: &Points, side: usize) -> Option<Similarity> {
+        self.template.crop(points, side)
+    }
+}
+
+impl Maker {
+    pub fn facts(&self) -> &Arc<NetworkFacts> {
+        match self {
+            Maker::Network(network) => network.facts(),
+            Maker::Other { facts, .. } => facts,
+        }
+    }
+
+    pub(super) fn framing(&self) -> Option<Framing> {
+        match self {
+            Maker::Network(network) => {
+                let (template, size) = network.framing();
+                Some(Framing { template, size, tiles: true })
+            }
+            Maker::Other { side, .. } => {
+                let template = Template::named("arcface_128")?;
+                Some(Framing { template, size: (*side).max(8), tiles: false })
+            }
+        }
+    }
+
+    /// Ends its runs from another thread, where it can be ended.
+    pub(super) fn interrupter(&mut self) -> Option<Interrupter> {
+        match self {
+            Maker::Network(network) => network.interrupter().ok(),
+            Maker::Other { .. } => None,
+        }
+    }
+
+    /// Whether the last failure was asked for.
+    pub(super) fn is_interrupted(&self) -> bool {
+        matches!(self, Maker::Network(network) if network.is_interrupted())
+    }
+
+    /// Makes the key frame that is asked for.
+    ///
+    /// # Errors
+    /// The network failed, was interrupted, or gave what are no numbers.
+    pub(super) fn make(
+        &mut self,
+        request: &mut Request,
+        masks: &mut MaskMaker,
+        mask: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
+        let started = Instant::now();
+        request.swapped.resize(request.pixels.len(), 0.0);
+        match self {
+            Maker::Network(network) => {
+                let params = &request.params;
+                let (side, weight) = (request.side, params.swap_weight);
+                if weight != 0.5 {
+                    network.recognise(request.key.track, &request.pixels, side, || {
+                        points_of(&request.mesh).map(|p| inverse(request.map, p))
+                    })?;
+                }
+                let (pixels, swapped) = (&request.pixels, &mut request.swapped);
+                network.swap_crop(request.key.track, side, pixels, &request.identity, weight, swapped)?;
+            }
+            Maker::Other { swapper, facts, .. } => {
+                let crop = KeyCrop {
+                    track: request.key.track,
+                    time: request.time,
+                    side: request.side,
+                    map: request.map,
+                    pixels: &request.pixels,
+                };
+                let path = || PathBuf::from(&facts.name);
+                swapper
+                    .swap(&crop, &mut request.swapped)
+                    .map_err(|reason| ModelError::Run { path: path(), reason })?;
+            }
+        }
+        request.spent = started.elapsed();
+        if request.finish(masks, mask) {
+            return Ok(());
+        }
+        let reason = "it gives values that are no numbers".into();
+        Err(ModelError::Run { path: PathBuf::from(&self.facts().name), reason })
+    }
+}
+
+/// Where a point of the frame lies in the crop.
+fn inverse(map: Similarity, p: crate::engine::geometry::Point) -> crate::engine::geometry::Point {
+    let norm = map.a * map.a + map.b * map.b;
+    let (x, y) = (p.x - map.tx, p.y - map.ty);
+    crate::engine::geometry::Point::new((map.a * x + map.b * y) / norm, (map.a * y - map.b * x) / norm)
+}

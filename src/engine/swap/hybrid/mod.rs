@@ -1,0 +1,345 @@
+//! The hybrid engine: a swap network makes key frames in the background, and the face mesh carries
+//! them to every frame.
+//!
+//! A key frame is a face's crop with the network's picture of it. It is laid onto the current frame
+//! on a grid over the face's crop: first by the landmarks of both, then by what the camera shows in
+//! both, to a fraction of a pixel. What the camera shows differently now is light where it is slow,
+//! which is added, and expression, noise or a hand where it is quick, of which a part is. Each track
+//! has a bank of key frames, of which the nearest in pose and expression are blended.
+
+mod bank;
+pub(crate) mod cells;
+mod draw;
+mod key;
+mod maker;
+mod need;
+mod register;
+mod slot;
+mod small;
+mod worker;
+
+use std::{sync::Arc, time::Duration};
+
+use bank::Bank;
+use key::Request;
+use maker::Framing;
+pub(crate) use maker::Maker;
+pub use maker::{KeyCrop, KeySwapper};
+use small::to_grid;
+use worker::{Outcome, Worker};
+
+use super::neural::{Grid, NetworkFacts, Pixels, fill, points_of};
+use crate::engine::{
+    EngineError, Plan, Source,
+    frame::{Frame, Layer, Region},
+    params::Params,
+    plan::{Face, Show},
+    pool::Pool,
+    process::MAX_TRACKS,
+};
+
+/// What there is to tell of the key frames shown on a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct HybridReport {
+    /// How near the key frames before came to what the network gave for the last one, PSNR in dB
+    /// within the face; of the face where that was worst.
+    pub error_db: Option<f32>,
+    /// Frames since the newest key frame shown was taken; of the face where it is oldest.
+    pub age: Option<u64>,
+    /// Key frames that arrived on this frame.
+    pub arrived: u32,
+    /// Time that the network took for them.
+    pub network_time: Duration,
+}
+
+/// The engine of one stream.
+#[derive(Debug)]
+pub(crate) struct HybridSwap {
+    worker: Worker,
+    framing: Framing,
+    facts: Arc<NetworkFacts>,
+    /// It needs the source prepared for it.
+    identifies: bool,
+    banks: Vec<Bank>,
+    /// Of ended tracks, kept for their memory, as are requests.
+    spare: Vec<Bank>,
+    #[expect(clippy::vec_box, reason = "they move between threads as they are")]
+    requests: Vec<Box<Request>>,
+    layer: Layer,
+    /// Frames so far.
+    number: u64,
+    /// What was asked for in an earlier scene is no longer wanted.
+    scene: u64,
+    report: HybridReport,
+}
+
+impl HybridSwap {
+    /// # Errors
+    /// No thread could be started, or a network without alignment.
+    pub fn new(maker: Maker) -> std::io::Result<Self> {
+        let framing = maker.framing().ok_or_else(|| std::io::Error::other("it has no alignment template"))?;
+        let facts = maker.facts().clone();
+        let identifies = matches!(maker, Maker::Network(_));
+        Ok(HybridSwap {
+            worker: Worker::spawn(maker)?,
+            framing,
+            facts,
+            identifies,
+            banks: Vec::with_capacity(MAX_TRACKS),
+            spare: Vec::with_capacity(MAX_TRACKS),
+            requests: Vec::with_capacity(4),
+            layer: Layer::default(),
+            number: 0,
+            scene: 0,
+            report: HybridReport::default(),
+        })
+    }
+
+    pub fn facts(&self) -> &Arc<NetworkFacts> {
+        &self.facts
+    }
+
+    pub fn report(&self) -> HybridReport {
+        self.report
+    }
+
+    /// Brings the key frames of the plan's faces to this frame, and asks for new ones. Waits for
+    /// them where the output must be repeatable, else never.
+    ///
+    /// # Errors
+    /// The network failed, or a worker panicked.
+    pub fn follow(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan,
+        source: &Source,
+        params: &Params,
+        pool: &mut Pool,
+    ) -> Result<(), EngineError> {
+        self.number += 1;
+        self.report = HybridReport { error_db: self.report.error_db, ..HybridReport::default() };
+        if plan.restart || plan.cut {
+            self.scene += 1;
+        }
+        self.assign(plan, source);
+        while let Some(outcome) = self.worker.outcome() {
+            self.take(outcome)?;
+        }
+        for face in plan.faces.iter().filter(|face| is_drawn(face)) {
+            self.bring(frame, plan, face, pool)?;
+        }
+        let ready = !self.identifies || source.identity().is_some();
+        if params.deterministic && ready {
+            self.ask_each(frame, plan, source, params, pool)?;
+        } else if ready && self.worker.is_idle() {
+            self.ask_neediest(frame, plan, source, params, pool)?;
+        }
+        self.tell();
+        Ok(())
+    }
+
+    /// Keeps the banks of the plan's tracks for this source and scene, and no others.
+    fn assign(&mut self, plan: &Plan, source: &Source) {
+        let (source, scene) = (source.id(), self.scene);
+        for i in (0..self.banks.len()).rev() {
+            let bank = &self.banks[i];
+            // A face that is held shows what it last showed.
+            let stale = |face: &Face| {
+                matches!(face.show, Show::Swap { .. }) && (bank.source != source || bank.scene != scene)
+            };
+            if plan.faces.iter().find(|face| face.track == bank.track).is_none_or(stale) {
+                let mut bank = self.banks.swap_remove(i);
+                while let Some(key) = bank.keys.pop() {
+                    self.recycle(Box::new(Request { key, ..Request::default() }));
+                }
+                self.spare.push(bank);
+            }
+        }
+        for face in plan.faces.iter().filter(|face| is_drawn(face)) {
+            if !self.banks.iter().any(|bank| bank.track == face.track) {
+                let mut bank = self.spare.pop().unwrap_or_default();
+                bank.begin(face.track, source, scene);
+                self.banks.push(bank);
+            }
+        }
+    }
+
+    /// Adds what the worker made to its track's bank, if that is still there.
+    fn take(&mut self, outcome: Outcome) -> Result<(), EngineError> {
+        let mut request = match outcome {
+            Outcome::Made(request) => request,
+            Outcome::Interrupted(request) => {
+                self.recycle(request);
+                return Ok(());
+            }
+            Outcome::Failed(error) => return Err(error),
+        };
+        let key = &request.key;
+        let wanted =
+            |bank: &&mut Bank| (bank.track, bank.source, bank.scene) == (key.track, key.source, key.scene);
+        if let Some(bank) = self.banks.iter_mut().find(wanted) {
+            self.report.arrived += 1;
+            self.report.network_time += request.spent;
+            bank.error = request.error.or(bank.error);
+            let key = std::mem::take(&mut request.key);
+            if let Some(old) = bank.add(key) {
+                request.key = old;
+            }
+        }
+        self.recycle(request);
+        Ok(())
+    }
+
+    fn recycle(&mut self, request: Box<Request>) {
+        if self.requests.len() < self.requests.capacity() {
+            self.requests.push(request);
+        }
+    }
+
+    /// Lays a face's key frames onto the frame.
+    fn bring(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan,
+        face: &Face,
+        pool: &mut Pool,
+    ) -> Result<(), EngineError> {
+        let number = self.number;
+        let framing = self.framing;
+        let Some(bank) = self.banks.iter_mut().find(|bank| bank.track == face.track) else { return Ok(()) };
+        let side = framing.side(0);
+        let Some(map) = framing.map(&points_of(&face.raw), side) else { return Ok(()) };
+        let map = to_grid(map, side);
+        let anew = matches!(face.show, Show::Swap { relight } if relight || face.fresh);
+        if !anew && bank.asked.is_some() {
+            bank.map = map;
+            return Ok(());
+        }
+        bank.look(frame, face, map, pool)?;
+        bank.settle(number, plan.dt, face.fresh, pool)
+    }
+
+    /// Has a key frame made of each face whose time has come, and waits for it.
+    fn ask_each(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan,
+        source: &Source,
+        params: &Params,
+        pool: &mut Pool,
+    ) -> Result<(), EngineError> {
+        for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
+            let Some(at) = self.banks.iter().position(|bank| bank.track == face.track) else { continue };
+            if !need::is_due(&self.banks[at], face, self.number, params) {
+                continue;
+            }
+            self.ask(at, frame, plan, face, source, params, pool)?;
+            if let Some(outcome) = self.worker.wait() {
+                self.take(outcome)?;
+            }
+            self.banks[at].settle(self.number, Duration::ZERO, face.fresh, pool)?;
+        }
+        Ok(())
+    }
+
+    /// Has a key frame made of the face that needs one most, if any does.
+    fn ask_neediest(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan,
+        source: &Source,
+        params: &Params,
+        pool: &mut Pool,
+    ) -> Result<(), EngineError> {
+        let mut neediest = (1.0, None);
+        for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
+            let Some(at) = self.banks.iter().position(|bank| bank.track == face.track) else { continue };
+            let need = need::of(&self.banks[at], self.number, plan.dt, params);
+            if need >= neediest.0 {
+                neediest = (need, Some((at, face)));
+            }
+        }
+        match neediest.1 {
+            Some((at, face)) => self.ask(at, frame, plan, face, source, params, pool),
+            None => Ok(()),
+        }
+    }
+
+    /// Has a key frame made of a face in this frame.
+    #[expect(clippy::too_many_arguments, reason = "a frame and all that is known of it")]
+    fn ask(
+        &mut self,
+        at: usize,
+        frame: &Frame<'_>,
+        plan: &Plan,
+        face: &Face,
+        source: &Source,
+        params: &Params,
+        pool: &mut Pool,
+    ) -> Result<(), EngineError> {
+        let side = self.framing.side(params.pixel_boost);
+        let Some(map) = self.framing.map(&points_of(&face.raw), side) else { return Ok(()) };
+        let bank = &mut self.banks[at];
+        bank.asked = Some(self.number);
+        let mut request = self.requests.pop().unwrap_or_default();
+        let key = &mut request.key;
+        (key.track, key.source, key.scene, key.number) = (face.track, source.id(), self.scene, self.number);
+        key.share = 0.0;
+        key.outline.copy_from_slice(&*bank.outline);
+        key.camera.clone_from(&bank.camera);
+        key.brightness = bank.camera.brightness();
+        (request.time, request.map, request.side, request.params) = (plan.time, map, side, *params);
+        request.mesh.copy_from_slice(&*face.raw);
+        request.identity.clear();
+        request.identity.extend(source.identity().iter().flat_map(|identity| identity.values()));
+        bank.carry(&mut request.carried);
+        request.pixels.resize(3 * side * side, 0.0);
+        let grid = Grid { map, boost: 1, phase: (0, 0) };
+        fill(frame, grid, &Pixels::levels(side), &mut request.pixels, pool).map_err(EngineError::Panicked)?;
+        self.worker.ask(request);
+        Ok(())
+    }
+
+    /// Whether key frames show the track's face, and nothing of the mesh engine's swap.
+    pub fn covers(&self, track: u64) -> bool {
+        self.banks.iter().any(|bank| bank.track == track && bank.shown >= 1.0)
+    }
+
+    /// Whether a key frame shows of the track.
+    pub fn shows(&self, track: u64) -> bool {
+        self.banks.iter().any(|bank| bank.track == track && bank.shown > 0.0)
+    }
+
+    /// Draws the key frames of a track's face, over the mesh engine's swap unless they
+    /// [`cover`](Self::covers) it. Returns what was written; `None` where there are none.
+    ///
+    /// # Errors
+    /// The message of a panic in a worker.
+    pub fn draw(
+        &mut self,
+        frame: &mut Frame<'_>,
+        track: u64,
+        params: &Params,
+        pool: &mut Pool,
+    ) -> Result<Option<Region>, String> {
+        let Some(bank) = self.banks.iter_mut().find(|bank| bank.track == track) else { return Ok(None) };
+        if bank.shown < 1.0 {
+            bank.meshed = true;
+        }
+        if bank.shown <= 0.0 {
+            return Ok(None);
+        }
+        draw::draw(bank, frame, params.opacity, &mut self.layer, pool)
+    }
+
+    fn tell(&mut self) {
+        let ages = self.banks.iter().filter_map(|bank| bank.age(self.number));
+        self.report.age = ages.max();
+        let errors = self.banks.iter().filter_map(|bank| bank.error);
+        self.report.error_db = errors.reduce(f32::min).or(self.report.error_db);
+    }
+}
+
+fn is_drawn(face: &Face) -> bool {
+    matches!(face.show, Show::Swap { .. } | Show::Held)
+}
