@@ -15,8 +15,16 @@ pub struct Clip {
 impl Clip {
     /// Decodes the whole file to RGB.
     pub fn read(path: &Path) -> Result<Clip> {
-        let launch = "filesrc name=in ! decodebin ! videoconvert ! video/x-raw,format=RGB ! appsink name=out sync=false max-buffers=4";
-        let pipeline = gst::parse::launch(launch)?.downcast::<gst::Pipeline>().ok().context("no pipeline")?;
+        Clip::read_through(path, "identity")
+    }
+
+    /// As [`read`](Self::read), with `elements` behind the decoder.
+    pub fn read_through(path: &Path, elements: &str) -> Result<Clip> {
+        let launch = format!(
+            "filesrc name=in ! decodebin ! {elements} ! videoconvert ! video/x-raw,format=RGB ! appsink name=out sync=false max-buffers=4"
+        );
+        let pipeline =
+            gst::parse::launch(&launch)?.downcast::<gst::Pipeline>().ok().context("no pipeline")?;
         pipeline.by_name("in").context("no filesrc")?.set_property("location", path);
         let sink = pipeline.by_name("out").and_then(|e| e.downcast::<gst_app::AppSink>().ok());
         let sink = sink.context("no appsink")?;
