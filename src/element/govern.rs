@@ -9,7 +9,7 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 
 use super::{
-    imp::FaceSwap, job::Choice, log::CAT, mark::Used, messages, pending::Ticket, process::Spent, settings,
+    choice::Choice, imp::FaceSwap, log::CAT, mark::Used, messages, pending::Ticket, process::Spent, settings,
 };
 use crate::{
     control::{

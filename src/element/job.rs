@@ -6,22 +6,22 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use glib::{WeakRef, prelude::*, subclass::prelude::*};
 
 use super::{
     FaceSwap,
+    choice::{self, Neural, Usage},
     loader::Job,
     log::CAT,
-    mark::{Origin, Used},
+    mark::Origin,
     messages,
 };
 use crate::{
     control::platform::give_back_memory,
     engine::{
-        Engine, EngineError, Network, NetworkPort, Preparer, Reference, ReferencePort, Source, SourceError,
+        Engine, EngineError, NetworkPort, Preparer, Reference, ReferencePort, Source, SourceError,
         SourceLoader, split_list,
     },
     models::{self, Model, ModelError, Options, Pack, Provider, Search},
@@ -113,44 +113,6 @@ pub(super) fn check(
         search.recognizer()?;
     }
     Ok(())
-}
-
-/// How the swap network is to be run.
-#[derive(Debug, Clone)]
-pub(super) struct Neural {
-    pub options: Options,
-    pub batch: usize,
-    pub usage: Usage,
-}
-
-/// What the swap network is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Usage {
-    EveryFrame,
-    KeyFrames,
-    /// Every frame where that holds the frame rate, else key frames.
-    Measured,
-}
-
-impl Usage {
-    /// The engine that it makes; the first choice where that is measured.
-    pub fn engine(self) -> Used {
-        match self {
-            Usage::EveryFrame | Usage::Measured => Used::Neural,
-            Usage::KeyFrames => Used::Hybrid,
-        }
-    }
-}
-
-/// Share of a frame's time that the network may take where it is to run on every frame.
-const AFFORDABLE: f64 = 0.8;
-
-/// What a loaded network is used for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Choice {
-    pub usage: Usage,
-    /// Time of a run and time that a frame has, where these decided.
-    pub measured: Option<(Duration, Duration)>,
 }
 
 /// A swap network that was handed to the engine.
@@ -279,44 +241,6 @@ impl Load {
         Ok(loaded?)
     }
 
-    /// Loads the network for what it is to be used for; where that is to be measured, finds it out.
-    fn load_network(&self, neural: &Neural) -> Result<(Network, Preparer, Choice), ModelError> {
-        let load = |options| Network::load(&self.search, options, neural.batch);
-        let element = self.element.upgrade();
-        let repeatable = element.as_ref().is_none_or(|element| element.imp().is_repeatable());
-        // Key frames are made beside the painting of all others, which goes before.
-        let beside = match neural.options.provider {
-            _ if repeatable => neural.options.clone(),
-            Provider::Auto | Provider::Cpu => Options { threads: 1, ..neural.options.clone() },
-            _ => neural.options.clone(),
-        };
-        let mut choice = Choice { usage: neural.usage, measured: None };
-        match neural.usage {
-            Usage::KeyFrames => load(&beside).map(|(network, preparer)| (network, preparer, choice)),
-            // No time may decide what a frame shows where the same input must give the same output.
-            Usage::Measured if !repeatable => {
-                let (mut network, preparer) = load(&neural.options)?;
-                let period = element.map_or(Duration::MAX, |element| element.imp().frame_period());
-                let taken = network.time_of_run()?;
-                choice.measured = Some((taken, period));
-                if taken <= period.mul_f64(AFFORDABLE) {
-                    choice.usage = Usage::EveryFrame;
-                    return Ok((network, preparer, choice));
-                }
-                choice.usage = Usage::KeyFrames;
-                if beside == neural.options || network.facts().provider != Provider::Cpu {
-                    return Ok((network, preparer, choice));
-                }
-                drop((network, preparer));
-                load(&beside).map(|(network, preparer)| (network, preparer, choice))
-            }
-            Usage::EveryFrame | Usage::Measured => {
-                choice.usage = Usage::EveryFrame;
-                load(&neural.options).map(|(network, preparer)| (network, preparer, choice))
-            }
-        }
-    }
-
     /// Loads the network and hands it to the engine.
     fn start_network(&mut self, neural: &Neural) -> Result<(), LoadError> {
         let Some(port) = self.port.clone() else { return Ok(()) };
@@ -325,7 +249,8 @@ impl Load {
         self.tell(|element| {
             messages::progress(element, gst::ProgressType::Start, &format!("Loading {name}"));
         });
-        let (mut network, preparer, choice) = self.load_network(neural).inspect_err(|e| {
+        let loaded = choice::load(&self.search, neural, self.element.upgrade().as_ref());
+        let (mut network, preparer, choice) = loaded.inspect_err(|e| {
             self.tell(|element| messages::progress(element, gst::ProgressType::Error, &e.to_string()));
         })?;
         let facts = network.facts().clone();

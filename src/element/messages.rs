@@ -5,8 +5,9 @@ use std::time::Duration;
 use gst::prelude::*;
 
 use super::{
-    FaceSwap, enums,
-    job::Choice,
+    FaceSwap,
+    choice::Choice,
+    enums,
     log::CAT,
     mark::{self, Used},
 };

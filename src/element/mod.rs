@@ -1,5 +1,6 @@
 //! The `faceswap` element: all that is GStreamer.
 
+mod choice;
 mod enums;
 mod flight;
 mod frame;

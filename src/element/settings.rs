@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use glib::prelude::*;
 use gst::prelude::*;
 
+use super::choice::{Neural, Usage};
 use super::enums::{
     ColourMatch, Deterministic, Engine, ExecutionProvider, Mark, Masks, OnLost, Owner, Quality, Select,
 };
-use super::job::{Neural, Usage};
 use crate::{
     engine::Params,
     models::{Options, Search},

@@ -13,8 +13,8 @@ const QUICK: f32 = 12.0;
 /// Errors in dB at which the next key frame is due soonest and latest, and these times in seconds.
 const POOR: f32 = 26.0;
 const GOOD: f32 = 36.0;
-const SOON: f32 = 0.7;
-const LATE: f32 = 6.0;
+const SOON: f32 = 0.5;
+const LATE: f32 = 2.0;
 /// The need of a face that has none.
 const FIRST: f32 = 1e3;
 
