@@ -17,7 +17,7 @@ const CAPPED: f32 = 0.9;
 const SLOWED: f32 = 0.6;
 
 /// What is added to the niceness of threads that no picture waits for.
-const NICER: i32 = 10;
+const NICER: i32 = 5;
 
 /// Lets the scheduler prefer all other threads to the calling one.
 pub(super) fn yield_to_others() {
