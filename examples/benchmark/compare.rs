@@ -60,5 +60,13 @@ pub fn print(old: &Record, new: &Record, threshold: f64) -> usize {
     if old.machine.chip != new.machine.chip || old.machine.logical_cores != new.machine.logical_cores {
         println!("The earlier run was on another machine: {}", old.machine.chip);
     }
+    for (when, record) in [("earlier", old), ("newer", new)] {
+        let (load, cores) = (record.machine.load, record.machine.logical_cores);
+        if load > 0.5 * cores as f64 {
+            println!(
+                "Other work kept the machine busy at the {when} run (load {load:.1} on {cores} cores): ratios say little."
+            );
+        }
+    }
     worse
 }
