@@ -17,7 +17,6 @@ const OPEN: i64 = 320;
 pub fn measure(suite: &mut Suite, args: &Args) -> Result<()> {
     let search = Search { swapper_file: Some(args.model.clone()), ..Search::default() };
     let pack = Pack::find(&search)?;
-    let small = Options { provider: Provider::Cpu, threads: 1, ..Options::default() };
     let rest = [
         search.recognizer(),
         search.named(Role::PalmDetector, "palm_detection.onnx"),
@@ -25,7 +24,7 @@ pub fn measure(suite: &mut Suite, args: &Args) -> Result<()> {
     ];
     for model in [Ok(pack.detector), Ok(pack.landmarker)].into_iter().chain(rest) {
         match model {
-            Ok(model) => network(suite, &model, &small, 1)?,
+            Ok(model) => network(suite, &model, None, 1)?,
             Err(error) => suite.skip("network/default-pack", error.to_string()),
         }
     }
@@ -43,12 +42,12 @@ pub fn measure(suite: &mut Suite, args: &Args) -> Result<()> {
     for (role, file) in [(Role::Recognizer, partners.recognizer), (Role::Converter, partners.converter)] {
         let Some(file) = file else { continue };
         match search.partner(role, &swapper.path, &file) {
-            Ok(model) => network(suite, &model, &options, 1)?,
+            Ok(model) => network(suite, &model, Some(&options), 1)?,
             Err(error) => suite.skip(&format!("network/{file}"), error.to_string()),
         }
     }
     for batch in [1, 4] {
-        network(suite, &swapper, &options, batch)?;
+        network(suite, &swapper, Some(&options), batch)?;
     }
     Ok(())
 }
@@ -61,13 +60,17 @@ fn provider(name: &str) -> Result<Provider> {
     Ok(value.with_context(|| format!("--execution-provider {name}: no such provider"))?.into())
 }
 
-fn network(suite: &mut Suite, model: &Model, options: &Options, batch: i64) -> Result<()> {
+/// Without options as the mesh engine runs it: on one thread of the CPU.
+fn network(suite: &mut Suite, model: &Model, options: Option<&Options>, batch: i64) -> Result<()> {
     let file = model.path.file_stem().unwrap_or_default().to_string_lossy();
     let id = format!("network/{}/{file}/batch={batch}", model.role.to_string().replace(' ', "-"));
     if !suite.wants(&id) {
         return Ok(());
     }
-    let mut session = Session::shared(model, options)?;
+    let mut session = match options {
+        Some(options) => Session::shared(model, options)?,
+        None => Session::load(model, 1)?,
+    };
     if batch > 1 && session.input_shape(0).first().is_some_and(|first| *first > 0) {
         suite.skip(&id, format!("{file}: its batch is fixed"));
         return Ok(());
@@ -83,6 +86,6 @@ fn network(suite: &mut Suite, model: &Model, options: &Options, batch: i64) -> R
     let name = session.provider().name();
     suite.time(&id, || session.run().expect("a network that ran before"));
     suite.note("execution-provider", name);
-    suite.note("threads", options.threads.to_string());
+    suite.note("threads", options.map_or(1, |options| options.threads).to_string());
     Ok(())
 }

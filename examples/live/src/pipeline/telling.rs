@@ -58,13 +58,15 @@ pub fn event(fields: &gst::StructureRef, platform: &mut dyn Platform) -> Option<
     let text = |name: &str| fields.get::<String>(name).unwrap_or_default();
     match fields.name().as_str() {
         "faceswap-stats" => Some(Event::Stats(Box::new(Stats::of(fields, platform)))),
+        "faceswap-quality" if text("reason") == "engine" => {
+            Some(Event::Note(format!("Engine {} to {}", text("from"), text("to"))))
+        }
         "faceswap-quality" => {
             let why = match text("reason").as_str() {
                 "fps" => "to hold the frame rate".to_owned(),
                 "thermal" => "for the heat".into(),
                 "memory" => "for want of memory".into(),
                 "qos" => "since frames came too late".into(),
-                "engine" => "the engine changed".into(),
                 other => other.into(),
             };
             Some(Event::Note(format!("Quality {} to {}: {why}", text("from"), text("to"))))
