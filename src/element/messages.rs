@@ -29,6 +29,7 @@ pub(super) fn stats(
     level: usize,
     latency: gst::ClockTime,
 ) -> gst::Structure {
+    let hybrid_error = s.hybrid.and_then(|hybrid| hybrid.error_db).map(f64::from);
     gst::Structure::builder("faceswap-stats")
         .field("fps", s.fps)
         .field("frame-time-mean-ms", s.frame_time_mean_ms)
@@ -46,7 +47,8 @@ pub(super) fn stats(
         .field("frames-held", s.frames_held)
         .field("frames-dropped", s.frames_dropped)
         .field("engine", mark::engine(Used::of(s.network.is_some(), s.hybrid.is_some())))
-        .field_if_some("hybrid-error-db", s.hybrid.and_then(|hybrid| hybrid.error_db).map(f64::from))
+        .field_if_some("hybrid-error-db", hybrid_error)
+        .field_if_some("hybrid-error", hybrid_error)
         .field_if_some("key-frame-age", s.hybrid.and_then(|hybrid| hybrid.age))
         .field_if_some("key-frames", s.hybrid.map(|_| s.key_frames))
         .field("execution-provider", s.network.map_or("cpu", |(provider, _)| provider.name()))
