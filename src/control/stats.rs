@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub frame_time_max_ms: f64,
     pub detect_ms: f64,
     pub landmarks_ms: f64,
+    /// Recognising faces.
+    pub identity_ms: f64,
     pub swap_ms: f64,
     pub blend_ms: f64,
     /// Runs of the swap network, a part of `swap_ms`.
@@ -154,6 +156,7 @@ impl Stats {
             frame_time_max_ms: ms(self.previous.max.max(self.current.max)),
             detect_ms: mean(|w| w.stages.detect),
             landmarks_ms: mean(|w| w.stages.landmarks),
+            identity_ms: mean(|w| w.stages.identity),
             swap_ms: mean(|w| w.stages.swap),
             blend_ms: mean(|w| w.stages.blend),
             network_ms: mean(|w| w.network),
@@ -204,6 +207,7 @@ impl Window {
         stages: StageTimes {
             detect: Duration::ZERO,
             landmarks: Duration::ZERO,
+            identity: Duration::ZERO,
             swap: Duration::ZERO,
             blend: Duration::ZERO,
         },
@@ -217,6 +221,7 @@ impl Window {
         self.max = self.max.max(frame.elapsed);
         self.stages.detect += frame.times.detect;
         self.stages.landmarks += frame.times.landmarks;
+        self.stages.identity += frame.times.identity;
         self.stages.swap += frame.times.swap;
         self.stages.blend += frame.times.blend;
         self.network += frame.network_time;

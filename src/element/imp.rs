@@ -182,18 +182,19 @@ impl ObjectImpl for FaceSwap {
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let name = pspec.name();
-        let (result, source) = {
+        let (result, before, photos) = {
             let mut settings = lock(&self.settings);
-            (settings.set(name, value), settings.source.clone())
+            let before = if name == "face-map" { settings.photos() } else { None };
+            (settings.set(name, value), before, settings.photos())
         };
         match result {
             Ok(()) => gst::info!(CAT, imp = self, "Property {name} is now {value:?}"),
             Err(e) => gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{e}")),
         }
-        if name == "source" {
-            self.source_changed(source.as_deref());
+        if name == "source" || (name == "face-map" && before != photos) {
+            self.source_changed(photos.as_deref());
         }
-        if name == "reference"
+        if matches!(name, "reference" | "face-map")
             && let Some(loader) = self.loader()
         {
             loader.poke();
@@ -262,11 +263,12 @@ impl BaseTransformImpl for FaceSwap {
         log::route_runtime();
         let settings = lock(&self.settings).clone();
         let search = settings.search();
-        if let Some(list) = &settings.source {
+        let photos = settings.photos();
+        if let Some(list) = &photos {
             let neural =
                 settings.neural().map_err(|e| gst::error_msg!(gst::LibraryError::Settings, ("{e}")))?;
-            job::check(list, &search, neural.is_some(), settings.reference.as_deref())
-                .map_err(|e| e.to_start_error())?;
+            let (reference, map) = (settings.reference.as_deref(), settings.face_map.as_deref());
+            job::check(list, &search, neural.is_some(), reference, map).map_err(|e| e.to_start_error())?;
         }
         let neural = settings.neural().unwrap_or_default();
         self.fault.store(false, Ordering::Relaxed);
@@ -275,7 +277,7 @@ impl BaseTransformImpl for FaceSwap {
         let loader = Loader::spawn(job).map_err(|e| {
             gst::error_msg!(gst::ResourceError::Failed, ("no thread for loading models: {e}"))
         })?;
-        if let Some(list) = &settings.source {
+        if let Some(list) = &photos {
             loader.require(list);
         }
         *lock(&self.interrupter) = None;
@@ -290,8 +292,8 @@ impl BaseTransformImpl for FaceSwap {
             Some(Box::new(Stream::new(flight, neural.map_or(Used::Mesh, |neural| neural.usage.engine()))));
         self.latency.store(0, Ordering::Relaxed);
         *lock(&self.loader) = Some(Arc::new(loader));
-        let newest = lock(&self.settings).source.clone();
-        if newest != settings.source {
+        let newest = lock(&self.settings).photos();
+        if newest != photos {
             self.source_changed(newest.as_deref());
         }
         gst::info!(CAT, imp = self, "Started with {settings:?}");

@@ -1,7 +1,7 @@
 //! Loading the engine and the sources for it, away from the streaming thread.
 
 use std::{
-    path::Path,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,8 +21,8 @@ use super::{
 use crate::{
     control::platform::give_back_memory,
     engine::{
-        Engine, EngineError, NetworkPort, Preparer, Reference, ReferencePort, Source, SourceError,
-        SourceLoader, split_list,
+        Engine, EngineError, NetworkPort, People, PeoplePort, Preparer, Source, SourceError, SourceLoader,
+        split_list, split_map,
     },
     models::{self, Model, ModelError, Options, Pack, Provider, Search},
     sync::lock,
@@ -49,6 +49,8 @@ pub(super) enum LoadError {
     Identity(String),
     #[error("no thread could be started for key frames: {0}")]
     Thread(std::io::Error),
+    #[error("{0}")]
+    Map(String),
 }
 
 impl LoadError {
@@ -61,7 +63,7 @@ impl LoadError {
             LoadError::Model(e) | LoadError::Engine(EngineError::Model(e)) => {
                 matches!(e, Missing { .. } | NoPartner { .. } | NoSuchFile { .. } | RuntimeMissing { .. })
             }
-            LoadError::Engine(_) | LoadError::Identity(_) | LoadError::Thread(_) => false,
+            LoadError::Engine(_) | LoadError::Identity(_) | LoadError::Thread(_) | LoadError::Map(_) => false,
         }
     }
 
@@ -84,9 +86,11 @@ impl From<&LoadError> for glib::Error {
                 glib::Error::new(gst::ResourceError::OpenRead, &text)
             }
             LoadError::Source(_) => glib::Error::new(gst::StreamError::WrongType, &text),
-            LoadError::Model(_) | LoadError::Engine(_) | LoadError::Identity(_) | LoadError::Thread(_) => {
-                glib::Error::new(gst::LibraryError::Init, &text)
-            }
+            LoadError::Model(_)
+            | LoadError::Engine(_)
+            | LoadError::Identity(_)
+            | LoadError::Thread(_)
+            | LoadError::Map(_) => glib::Error::new(gst::LibraryError::Init, &text),
         }
     }
 }
@@ -97,22 +101,27 @@ pub(super) fn check(
     search: &Search,
     network: bool,
     reference: Option<&str>,
+    map: Option<&str>,
 ) -> Result<(), LoadError> {
-    let missing = |path: &Path| matches!(path.try_exists(), Ok(false));
-    if let Some(path) = split_list(list).into_iter().find(|path| missing(path)) {
+    let pairs = pairs(map)?;
+    let lists = pairs.iter().flat_map(|(who, shown)| [who.as_str(), shown]);
+    let missing = |path: &PathBuf| matches!(path.try_exists(), Ok(false));
+    if let Some(path) = [list].into_iter().chain(lists).chain(reference).flat_map(split_list).find(missing) {
         return Err(SourceError::Missing { path }.into());
     }
     Pack::find(search)?;
     if network {
         search.check_swapper()?;
     }
-    if let Some(list) = reference {
-        if let Some(path) = split_list(list).into_iter().find(|path| missing(path)) {
-            return Err(SourceError::Missing { path }.into());
-        }
+    if reference.is_some() || !pairs.is_empty() {
         search.recognizer()?;
     }
     Ok(())
+}
+
+/// Who becomes whom.
+fn pairs(map: Option<&str>) -> Result<Vec<(String, String)>, LoadError> {
+    split_map(map.unwrap_or_default()).map_err(LoadError::Map)
 }
 
 /// A swap network that was handed to the engine.
@@ -144,9 +153,11 @@ pub(super) struct Load {
     running: Option<Running>,
     /// The network failed on a frame.
     fault: Arc<AtomicBool>,
-    references: Option<ReferencePort>,
-    /// That the engine was brought.
-    reference: Option<String>,
+    people: Option<PeoplePort>,
+    /// `reference` and `face-map` that the engine was brought.
+    told: (Option<String>, Option<String>),
+    /// Those of `face-map`, by their photos.
+    mapped: Vec<(String, Arc<Source>)>,
     /// The newest source, to be prepared for a network that comes later.
     source: Option<Arc<Source>>,
 }
@@ -170,8 +181,9 @@ impl Load {
             neural,
             running: None,
             fault,
-            references: None,
-            reference: None,
+            people: None,
+            told: (None, None),
+            mapped: Vec::new(),
             source: None,
         }
     }
@@ -190,7 +202,7 @@ impl Load {
             self.sources = Some(sources);
             let engine = Box::new(Engine::new(&pack, self.threads)?);
             self.port = Some(engine.network_port());
-            self.references = Some(engine.reference_port());
+            self.people = Some(engine.people_port());
             self.engine = Some(engine);
             self.origin = Some(Arc::new(origin(&pack.landmarker)?));
         }
@@ -204,41 +216,83 @@ impl Load {
         Ok(Loaded { engine: self.engine.take(), source: Some(source), origin: self.origin.clone() })
     }
 
-    /// Prepares the newest source for the network, where there is one.
+    /// Prepares the newest source, and whom mapped people become, for the network, where there is
+    /// one.
     fn identify(&mut self) -> Result<(), LoadError> {
-        let (Some(running), Some(source)) = (&mut self.running, &self.source) else { return Ok(()) };
-        source.identify(&mut running.preparer).map_err(LoadError::Identity)?;
+        let Some(running) = &mut self.running else { return Ok(()) };
+        for source in self.source.iter().chain(self.mapped.iter().map(|(_, source)| source)) {
+            source.identify(&mut running.preparer).map_err(LoadError::Identity)?;
+        }
         let counts = running.preparer.cache_counts();
         self.tell(|element| element.imp().count_cache(counts));
         Ok(())
     }
 
-    /// Brings the engine the reference that the user now asks for. One that cannot be used is told
-    /// of, and the one before stays.
-    fn follow_reference(&mut self) {
-        let (Some(element), Some(port)) = (self.element.upgrade(), self.references.clone()) else { return };
-        let wanted = lock(&element.imp().settings).reference.clone();
-        if wanted == self.reference {
+    /// Brings the engine the people to be told that the user now asks for. Where they cannot be
+    /// used that is said, and those before stay.
+    fn follow_people(&mut self) {
+        let (Some(element), Some(port)) = (self.element.upgrade(), self.people.clone()) else { return };
+        let wanted = {
+            let settings = lock(&element.imp().settings);
+            (settings.reference.clone(), settings.face_map.clone())
+        };
+        if wanted == self.told {
             return;
         }
-        match wanted.as_deref().map(|list| self.load_reference(list)) {
-            None => port.offer(None),
-            Some(Ok(reference)) => port.offer(Some(reference)),
-            Some(Err(error)) => {
-                let text = format!("reference: {error}");
+        match self.load_people(wanted.0.as_deref(), wanted.1.as_deref()) {
+            Ok(people) => port.offer(people),
+            Err((property, error)) => {
+                let text = format!("{property}: {error}");
                 gst::element_warning!(element, gst::StreamError::Decode, ("{text}"));
             }
         }
-        self.reference = wanted;
+        self.told = wanted;
     }
 
-    fn load_reference(&mut self, list: &str) -> Result<Reference, LoadError> {
-        let model = self.search.recognizer()?;
-        let Some(sources) = &mut self.sources else { unreachable!("made together with the engine") };
+    /// With the property that an error comes from.
+    fn load_people(
+        &mut self,
+        reference: Option<&str>,
+        map: Option<&str>,
+    ) -> Result<Option<People>, (&'static str, LoadError)> {
+        if reference.is_none() && map.is_none() {
+            self.mapped.clear();
+            return Ok(None);
+        }
+        let Some(mut sources) = self.sources.take() else { return Ok(None) };
         sources.keep_portraits(true);
-        let loaded = Reference::load(sources, &model, &split_list(list));
+        let loaded = self.tell_apart(&mut sources, reference, map);
         sources.keep_portraits(self.neural.is_some());
-        Ok(loaded?)
+        self.sources = Some(sources);
+        loaded.map(Some)
+    }
+
+    fn tell_apart(
+        &mut self,
+        sources: &mut SourceLoader,
+        reference: Option<&str>,
+        map: Option<&str>,
+    ) -> Result<People, (&'static str, LoadError)> {
+        let property = if map.is_some() { "face-map" } else { "reference" };
+        let model = self.search.recognizer().map_err(|e| (property, e.into()))?;
+        let mut people = People::new(&model).map_err(|e| (property, e.into()))?;
+        if let Some(list) = reference {
+            people.refer(sources, &split_list(list)).map_err(|e| ("reference", e.into()))?;
+        }
+        let of_map = |e: SourceError| ("face-map", LoadError::from(e));
+        let mut mapped: Vec<(String, Arc<Source>)> = Vec::new();
+        for (who, shown) in pairs(map).map_err(|e| ("face-map", e))? {
+            let known = self.mapped.iter().chain(&mapped).find(|(list, _)| *list == shown);
+            let source = match known {
+                Some((_, source)) => source.clone(),
+                None => sources.load(&split_list(&shown)).map_err(of_map)?.0,
+            };
+            mapped.push((shown, source.clone()));
+            people.map(sources, &split_list(&who), source).map_err(of_map)?;
+        }
+        self.mapped = mapped;
+        self.identify().map_err(|e| ("face-map", e))?;
+        Ok(people)
     }
 
     /// Loads the network and hands it to the engine.
@@ -271,10 +325,10 @@ impl Load {
         Ok(())
     }
 
-    /// What comes after a source was handed over: the reference, the network, the processor that it
+    /// What comes after a source was handed over: people to be told, the network, the processor that it
     /// falls back to.
     fn follow_up(&mut self) -> Result<(), LoadError> {
-        self.follow_reference();
+        self.follow_people();
         let Some(neural) = self.neural.clone() else { return Ok(()) };
         let provider = self.running.as_ref().map(|running| running.provider);
         match provider {

@@ -255,14 +255,25 @@ impl<T> Shared<T> {
             Ok(output) => {
                 drop(state);
                 job.recycle(output);
+                if poked {
+                    self.follow_up(job);
+                }
             }
             Err(error) if current => {
                 let fatal = state.required;
                 drop(state);
                 job.failed(error, fatal);
                 self.change(|state| state.failed |= fatal);
+                if poked {
+                    self.follow_up(job);
+                }
             }
-            Err(_) => {}
+            Err(_) => {
+                drop(state);
+                if poked {
+                    self.follow_up(job);
+                }
+            }
         }
         true
     }
@@ -434,6 +445,19 @@ mod tests {
         go.send(()).unwrap();
         assert_eq!(loader.next(), Next::Failed);
         assert_eq!((heard(&told), heard(&told)), ("run panic".into(), "panicked on request".into()));
+    }
+
+    #[test]
+    fn a_poke_with_a_request_that_fails_is_heard() {
+        let (loader, go, told) = steps();
+        loader.request("bad");
+        assert_eq!(heard(&told), "run bad");
+        // Both are taken in one round.
+        loader.request("bad again");
+        loader.poke();
+        (0..2).for_each(|_| go.send(()).unwrap());
+        assert_eq!((heard(&told), heard(&told)), ("run bad again".into(), "failed bad again false".into()));
+        assert!(loader.settle());
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub(super) fn stats(
         .field("frame-time-max-ms", s.frame_time_max_ms)
         .field("detect-ms", s.detect_ms)
         .field("landmarks-ms", s.landmarks_ms)
+        .field("identity-ms", s.identity_ms)
         .field("swap-ms", s.swap_ms)
         .field("blend-ms", s.blend_ms)
         .field("network-ms", s.network_ms)

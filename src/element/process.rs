@@ -46,7 +46,7 @@ impl FaceSwap {
         // Read after the wait, which a change of `source` may have ended.
         let (wanted, idle) = {
             let settings = lock(&self.settings);
-            (settings.source.is_some(), settings.params.opacity <= 0.0 && !settings.meta)
+            (settings.is_wanted(), settings.params.opacity <= 0.0 && !settings.meta)
         };
         match next {
             loader::Next::Ready(loaded) => match stream.install(loaded, self.release()) {
@@ -112,7 +112,8 @@ impl FaceSwap {
     fn arrival(&self, stream: &mut Stream, buffer: &gst::BufferRef) -> (Ticket, Params, Duration) {
         let (mut params, mark, meta, auto_quality, target_fps) = {
             let s = lock(&self.settings);
-            (s.params, s.mark, s.meta, s.auto_quality, s.target_fps)
+            let params = Params { mapped_only: s.source.is_none(), ..s.params };
+            (params, s.mark, s.meta, s.auto_quality, s.target_fps)
         };
         params.label = mark == Mark::Visible;
         params.deterministic = self.is_deterministic(stream);

@@ -10,7 +10,7 @@ use super::enums::{
     ColourMatch, Deterministic, Engine, ExecutionProvider, Mark, Masks, OnLost, Owner, Quality, Select,
 };
 use crate::{
-    engine::Params,
+    engine::{Params, split_map},
     models::{Options, Search},
 };
 
@@ -28,6 +28,7 @@ pub(super) struct Settings {
     pub landmarker_file: Option<String>,
     pub model_file: Option<String>,
     pub reference: Option<String>,
+    pub face_map: Option<String>,
     pub recognizer_file: Option<String>,
     pub model_cache_dir: Option<String>,
     pub execution_provider: ExecutionProvider,
@@ -58,6 +59,7 @@ impl Default for Settings {
             landmarker_file: None,
             model_file: None,
             reference: None,
+            face_map: None,
             recognizer_file: None,
             model_cache_dir: None,
             execution_provider: ExecutionProvider::default(),
@@ -78,6 +80,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether any face is to be swapped.
+    pub fn is_wanted(&self) -> bool {
+        self.source.is_some() || self.face_map.is_some()
+    }
+
+    /// Photos of whom faces become: `source`, or the first of `face-map` where nobody else is
+    /// swapped.
+    pub fn photos(&self) -> Option<String> {
+        let mapped = || split_map(self.face_map.as_deref()?).ok()?.into_iter().next();
+        self.source.clone().or_else(|| mapped().map(|(_, shown)| shown))
+    }
+
     pub fn search(&self) -> Search {
         let path = |file: &Option<String>| file.as_ref().map(PathBuf::from);
         Search {
@@ -132,6 +146,7 @@ impl Settings {
             "model-file" => self.model_file.to_value(),
             "recognizer-file" => self.recognizer_file.to_value(),
             "reference" => self.reference.to_value(),
+            "face-map" => self.face_map.to_value(),
             "reference-distance" => decimal(p.reference_distance).to_value(),
             "model-cache-dir" => self.model_cache_dir.to_value(),
             "execution-provider" => self.execution_provider.to_value(),
@@ -180,6 +195,12 @@ impl Settings {
             "model-file" => self.model_file = text(name, value)?,
             "recognizer-file" => self.recognizer_file = text(name, value)?,
             "reference" => self.reference = text(name, value)?,
+            "face-map" => {
+                let map = text(name, value)?;
+                let pairs = split_map(map.as_deref().unwrap_or_default());
+                let any = !pairs.map_err(|e| format!("face-map: {e}"))?.is_empty();
+                self.face_map = map.filter(|_| any);
+            }
             "reference-distance" => p.reference_distance = read::<f64>(name, value)? as f32,
             "model-cache-dir" => self.model_cache_dir = text(name, value)?,
             "execution-provider" => self.execution_provider = read(name, value)?,
@@ -351,9 +372,15 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .controllable()
             .mutable_playing()
             .build(),
+        glib::ParamSpecString::builder("face-map")
+            .nick("Face map")
+            .blurb("Who becomes whom: who.jpg=as.jpg, several with ; between (in a name these signs are \\; and \\=); others are swapped as source and select say")
+            .controllable()
+            .mutable_playing()
+            .build(),
         glib::ParamSpecDouble::builder("reference-distance")
             .nick("Reference distance")
-            .blurb("1 - cosine up to which a face is the reference's; 0 is what the recognizer's card says")
+            .blurb("1 - cosine up to which a face is that of reference or of somebody in face-map; 0 is what the recognizer's card says")
             .minimum(0.0)
             .maximum(2.0)
             .default_value(decimal(p.reference_distance))

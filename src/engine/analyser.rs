@@ -1,9 +1,12 @@
 //! The first stage: where the faces of a frame are, and what shall be drawn on them.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
-    EngineError, FaceEvent, Frame, OnLost, Params, Plan, Reference, ReferencePort, Select,
+    EngineError, FaceEvent, Frame, OnLost, Params, People, PeoplePort, Plan, Select, Source,
     detect::{Detection, Detector},
     finder::Finder,
     geometry::Rect,
@@ -36,8 +39,8 @@ pub struct Analyser {
     landmarker: Landmarker,
     tracker: Tracker,
     selector: Selector,
-    reference: Option<Box<Reference>>,
-    port: ReferencePort,
+    people: Option<Box<People>>,
+    port: PeoplePort,
     cut: SceneCut,
     number: u64,
     last_time: Option<Duration>,
@@ -56,8 +59,8 @@ impl Analyser {
             landmarker,
             tracker: Tracker::default(),
             selector: Selector::default(),
-            reference: None,
-            port: ReferencePort::default(),
+            people: None,
+            port: PeoplePort::default(),
             cut: SceneCut::default(),
             number: 0,
             last_time: None,
@@ -89,42 +92,70 @@ impl Analyser {
         plan.dt = self.last_time.map_or(Duration::from_millis(33), |last| time.saturating_sub(last));
         self.last_time = Some(time);
         self.follow(frame, params, plan)?;
-        let max = params.max_faces.clamp(1, MAX_TRACKS);
-        if params.select == Select::Reference {
-            self.choose_reference(frame, params)?;
-        } else {
-            self.selector.choose(&mut self.tracker.tracks, params.select, max, time);
-        }
+        let limit = self.recognise(frame, params, plan)?;
+        self.choose(params, limit, time);
         let size = (frame.width(), frame.height());
         let relight = self.number.is_multiple_of(params.effort.swap_interval.max(1).into());
         for track in &mut self.tracker.tracks {
-            describe(track, size, params, relight, plan);
+            let source = track.person.and_then(|person| self.people.as_ref()?.source(person));
+            describe(track, size, params, relight, source, plan);
         }
         self.number += 1;
         Ok(())
     }
 
-    /// Where references may be handed in from another thread.
-    pub fn reference_port(&self) -> ReferencePort {
+    /// Where people to be told may be handed in from another thread.
+    pub fn people_port(&self) -> PeoplePort {
         self.port.clone()
     }
 
-    /// Selects the face of the person that is looked for.
-    fn choose_reference(&mut self, frame: &Frame<'_>, params: &Params) -> Result<(), EngineError> {
-        if let Some(reference) = self.port.take() {
-            self.reference = reference;
-            self.tracker.tracks.iter_mut().for_each(|track| track.likeness = Default::default());
+    /// Finds out who is in the picture, where somebody is looked for. Returns the distance up to
+    /// which a face is somebody's.
+    fn recognise(&mut self, frame: &Frame<'_>, params: &Params, plan: &mut Plan) -> Result<f32, EngineError> {
+        let tracks = &mut self.tracker.tracks;
+        if self.port.exchange(&mut self.people) {
+            tracks.iter_mut().for_each(|track| track.likeness = Default::default());
         }
-        let mut limit = f32::NEG_INFINITY;
-        if let Some(reference) = &mut self.reference {
-            reference.recognise(frame, &mut self.tracker.tracks, self.number)?;
-            limit = match params.reference_distance {
-                0.0 => reference.distance(),
-                distance => distance,
-            };
+        let looked_for = |people: &People| people.has_mapped() || params.select == Select::Reference;
+        let Some(people) = self.people.as_mut().filter(|people| looked_for(people)) else {
+            tracks.iter_mut().for_each(|track| track.person = None);
+            return Ok(f32::NEG_INFINITY);
+        };
+        let started = Instant::now();
+        people.recognise(frame, tracks, self.number)?;
+        plan.times.identity = started.elapsed();
+        let limit = match params.reference_distance {
+            0.0 => people.distance(),
+            distance => distance,
+        };
+        for track in tracks {
+            let person = track.likeness.person.filter(|(_, distance)| *distance <= limit);
+            track.person = person.map(|(person, _)| person);
         }
-        self.selector.choose_likest(&mut self.tracker.tracks, limit);
-        Ok(())
+        Ok(limit)
+    }
+
+    /// Selects the mapped people, the largest first, and of the others whom the user wants.
+    fn choose(&mut self, params: &Params, limit: f32, time: Duration) {
+        let mut left = params.max_faces.clamp(1, MAX_TRACKS);
+        let tracks = &mut self.tracker.tracks;
+        match params.select {
+            _ if params.mapped_only => tracks.iter_mut().for_each(|track| track.selected = false),
+            Select::Reference => self.selector.choose_likest(tracks, limit),
+            select => {
+                let mapped = tracks.iter().filter(|track| track.person.is_some()).count();
+                self.selector.choose(tracks, select, left.saturating_sub(mapped), time);
+            }
+        }
+        loop {
+            let waiting = tracks.iter_mut().filter(|track| track.person.is_some() && !track.selected);
+            let Some(track) = waiting.max_by(|a, b| a.rect.area().total_cmp(&b.rect.area())) else { return };
+            if left == 0 {
+                return;
+            }
+            track.selected = true;
+            left -= 1;
+        }
     }
 
     /// Forgets tracks and smoothing: after a flush, a seek or a gap.
@@ -271,7 +302,14 @@ impl Analyser {
 }
 
 /// Adds what is to be drawn on one track's face.
-fn describe(track: &mut Track, frame: (usize, usize), params: &Params, relight: bool, plan: &mut Plan) {
+fn describe(
+    track: &mut Track,
+    frame: (usize, usize),
+    params: &Params,
+    relight: bool,
+    source: Option<&Arc<Source>>,
+    plan: &mut Plan,
+) {
     let time = plan.time;
     let show = show(track, params, relight, time);
     // Nothing where the face was seen on this frame.
@@ -279,6 +317,7 @@ fn describe(track: &mut Track, frame: (usize, usize), params: &Params, relight: 
     let face = plan.add();
     (face.track, face.rect, face.presence) = (track.id, track.rect, track.presence);
     (face.live, face.selected, face.show) = (track.is_live(), track.selected, show);
+    face.source = source.cloned();
     if face.live {
         (face.rect.x, face.rect.y) = (face.rect.x + dx, face.rect.y + dy);
     }

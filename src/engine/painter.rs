@@ -179,13 +179,13 @@ impl Painter {
         self.assign_lights(plan);
         self.follow_key_frames(frame, plan, source, params, report)?;
         if !self.run_network(frame, plan, source, params, report)? {
-            self.relight(frame, plan, source.view(), params)?;
+            self.relight(frame, plan, source, params)?;
         }
         report.times.swap = started.elapsed();
 
         let started = Instant::now();
         for face in &plan.faces {
-            if let Some(region) = self.draw(frame, face, source.view(), params, report)? {
+            if let Some(region) = self.draw(frame, face, face.shown(source).view(), params, report)? {
                 report.regions.push(rect_of(region));
                 self.swapped_at = Some(plan.time);
             }
@@ -235,9 +235,12 @@ impl Painter {
         params: &Params,
         report: &mut Report,
     ) -> Result<bool, EngineError> {
-        let (Some(neural), Some(identity)) = (&mut self.neural, source.identity()) else {
+        let Some(neural) = &mut self.neural else { return Ok(false) };
+        let swapped = plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. }));
+        let mut sources = swapped.map(|face| face.shown(source)).chain([source]);
+        if sources.any(|source| source.identity().is_none()) {
             return Ok(false);
-        };
+        }
         neural.keep(|track| plan.faces.iter().any(|face| face.track == track));
         let has: [bool; MAX_TRACKS] =
             std::array::from_fn(|i| plan.faces.get(i).is_some_and(|face| neural.has(face.track)));
@@ -245,8 +248,10 @@ impl Painter {
             Show::Swap { relight } => relight || !has,
             _ => false,
         });
-        let wanted = wanted.map(|(face, _)| face);
-        let targets = wanted.map(|face| Target { track: face.track, mesh: &face.mesh, identity });
+        let targets = wanted.filter_map(|(face, _)| {
+            let identity = face.shown(source).identity()?;
+            Some(Target { track: face.track, mesh: &face.mesh, identity })
+        });
         match neural.swap(frame, targets, params, &mut self.pool) {
             Ok(spent) => {
                 report.network_time = spent;
@@ -284,7 +289,7 @@ impl Painter {
         &mut self,
         frame: &Frame<'_>,
         plan: &Plan,
-        view: &View,
+        source: &Source,
         params: &Params,
     ) -> Result<(), EngineError> {
         for light in &mut self.lights {
@@ -306,7 +311,7 @@ impl Painter {
             let mut new = [[0.0; 5]; VERTICES];
             let scratch = &mut light.scratch;
             let sharpness = light::of_frame(frame, &face.raw, &mut scratch.target, &mut scratch.seen);
-            light::gains(&view.skin.low, params.colour_match, scratch, &mut new);
+            light::gains(&face.shown(source).view().skin.low, params.colour_match, scratch, &mut new);
             let fresh = face.fresh || !light.lit;
             light.approach(&new, plan.dt, fresh);
             light.sharpness += if fresh { 1.0 } else { 0.1 } * (sharpness - light.sharpness);

@@ -12,7 +12,7 @@ pub enum Select {
     Top,
     Bottom,
     Centre,
-    /// The one that is most like the [`Reference`](super::Reference), if it is like enough.
+    /// The one that is most like the reference among the [`People`](super::People), if it is like enough.
     Reference,
 }
 
@@ -167,7 +167,9 @@ pub struct Params {
     pub mask_blur: f32,
     /// Top, right, bottom, left, in % of the face box, 0–100: how far the mask's edge moves inward.
     pub mask_padding: [f32; 4],
-    /// 1 − cosine up to which a face is the reference's, 0–2; 0: as the recognizer's card says.
+    /// Only people who become somebody of their own are swapped, whatever `select` says.
+    pub mapped_only: bool,
+    /// 1 − cosine up to which a face is the reference's or a mapped person's, 0–2; 0: as the recognizer's card says.
     pub reference_distance: f32,
     /// Neural: how much of the source's identity shows, 0–1; at 0.5 the network's own measure.
     pub swap_weight: f32,
@@ -214,6 +216,7 @@ impl Default for Params {
             smoothing: 0.5,
             mask_blur: 0.3,
             mask_padding: [0.0; 4],
+            mapped_only: false,
             reference_distance: 0.0,
             swap_weight: 0.5,
             masks: Masks::default(),

@@ -1,8 +1,9 @@
 //! What is to be drawn on one frame: all that analysis hands to painting.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
+    Source,
     geometry::Rect,
     report::{FaceEvent, StageTimes},
     swap::{
@@ -34,6 +35,8 @@ pub(crate) struct Face {
     /// Whether it is seen on this frame.
     pub live: bool,
     pub selected: bool,
+    /// Who it becomes, where that is not the one whom all others become.
+    pub source: Option<Arc<Source>>,
     pub show: Show,
     /// Its light starts anew: it was not swapped on the frame before.
     pub fresh: bool,
@@ -53,6 +56,7 @@ impl Default for Face {
             presence: 0.0,
             live: false,
             selected: false,
+            source: None,
             show: Show::Bare,
             fresh: true,
             raw: Box::new([[0.0; 3]; VERTICES]),
@@ -60,6 +64,13 @@ impl Default for Face {
             cover: Rect::default(),
             event: None,
         }
+    }
+}
+
+impl Face {
+    /// Who it becomes, where all others become `usual`.
+    pub fn shown<'a>(&'a self, usual: &'a Source) -> &'a Source {
+        self.source.as_deref().unwrap_or(usual)
     }
 }
 
@@ -84,6 +95,7 @@ pub struct Plan {
 impl Plan {
     /// Empties the plan; its memory stays.
     pub(crate) fn clear(&mut self) {
+        self.faces.iter_mut().for_each(|face| face.source = None);
         self.spare.append(&mut self.faces);
         self.times = StageTimes::default();
         (self.restart, self.cut) = (false, false);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Analyser, EngineError, Frame, NetworkPort, Painter, Params, Plan, ReferencePort, Report, Source,
+    Analyser, EngineError, Frame, NetworkPort, Painter, Params, PeoplePort, Plan, Report, Source,
     detect::Detector,
     landmarks::Landmarker,
     pool::Pool,
@@ -75,9 +75,9 @@ impl Engine {
         self.painter.network_port()
     }
 
-    /// Where references may be handed in, see [`ReferencePort`].
-    pub fn reference_port(&self) -> ReferencePort {
-        self.analyser.reference_port()
+    /// Where people to be told may be handed in, see [`PeoplePort`].
+    pub fn people_port(&self) -> PeoplePort {
+        self.analyser.people_port()
     }
 
     /// Forgets tracks and smoothing: after a flush, a seek or a gap.

@@ -38,6 +38,8 @@ pub struct FaceReport {
 pub struct StageTimes {
     pub detect: Duration,
     pub landmarks: Duration,
+    /// Recognising faces.
+    pub identity: Duration,
     pub swap: Duration,
     pub blend: Duration,
 }

@@ -211,3 +211,44 @@ fn swap_weight_mixes_in_the_face_s_own_identity() {
         Outcome { given: bytes(&out), expected, reached, before }.check(file);
     }
 }
+
+#[test]
+fn two_people_become_two_others() {
+    init();
+    let folder = inswapper("map");
+    let mut frame = image::RgbImage::from_pixel(1280, 600, image::Rgb([90, 110, 100]));
+    for (path, x) in [(hopper(), 40), (astronaut(), 700)] {
+        image::imageops::replace(&mut frame, &image::open(path).unwrap().to_rgb8(), x, 0);
+    }
+    let frame = gst::Buffer::from_slice(frame.into_raw());
+    let info = rgb_info(1280, 600);
+    let swap = |set: &dyn Fn(&gst::Element)| {
+        let mut rig = swapping(&info, &folder, "inswapper_128.onnx", set);
+        let out = rig.pass(stamped(&frame, 0));
+        let engine = rig.element.property::<gst::Structure>("stats").get::<String>("engine");
+        (bytes(&out), engine.unwrap())
+    };
+    let alone = |who: String, shown: String| {
+        swap(&move |element| {
+            element.set_property("source", &shown);
+            element.set_property("reference", &who);
+            element.set_property_from_str("select", "reference");
+            // Of the default pack, which can tell the two apart.
+            element.set_property("reference-distance", 2.0);
+        })
+        .0
+    };
+    let (left, right) = (alone(hopper(), astronaut()), alone(astronaut(), hopper()));
+    let (both, engine) = swap(&|element| {
+        element.set_property("source", None::<&str>);
+        let map = format!("{}={};{}={}", hopper(), astronaut(), astronaut(), hopper());
+        element.set_property("face-map", map);
+        element.set_property("reference-distance", 2.0);
+    });
+    assert_eq!(engine, "neural");
+    let half = |from: usize, at: &[u8]| -> Vec<u8> {
+        (0..600).flat_map(|y| at[y * 3840 + from..][..1920].to_vec()).collect()
+    };
+    assert!(half(0, &both) == half(0, &left) && half(0, &left) != half(0, &right));
+    assert!(half(1920, &both) == half(1920, &right) && half(1920, &left) != half(1920, &right));
+}

@@ -32,6 +32,40 @@ pub fn split_list(list: &str) -> Vec<PathBuf> {
     parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).map(path).collect()
 }
 
+/// Splits `who=as;who=as`, each side a list for [`split_list`]; `\;` and `\=` are these signs in a
+/// name.
+///
+/// # Errors
+/// Says which part is not of that form.
+pub fn split_map(map: &str) -> Result<Vec<(String, String)>, String> {
+    let mut parts = vec![vec![String::new()]];
+    let mut chars = map.chars().peekable();
+    while let Some(c) = chars.next() {
+        let sides = parts.len() - 1;
+        match c {
+            ';' => parts.push(vec![String::new()]),
+            '=' => parts[sides].push(String::new()),
+            c => {
+                let literal = chars.next_if(|next| c == '\\' && matches!(next, ';' | '='));
+                if let Some(side) = parts[sides].last_mut() {
+                    side.push(literal.unwrap_or(c));
+                }
+            }
+        }
+    }
+    let written = parts.into_iter().filter(|sides| sides.len() > 1 || !sides[0].trim().is_empty());
+    let pairs = written.map(|sides| match &sides[..] {
+        [who, shown] if !split_list(who).is_empty() && !split_list(shown).is_empty() => {
+            Ok((who.trim().to_owned(), shown.trim().to_owned()))
+        }
+        _ => Err(format!(
+            "{:?} is not of the form who.jpg=as.jpg; several have ; between, and in a name these signs are \\; and \\=",
+            sides.join("=")
+        )),
+    });
+    pairs.collect()
+}
+
 fn path(text: &str) -> PathBuf {
     let Some(rest) = text.strip_prefix("file://") else {
         return PathBuf::from(text);
@@ -116,6 +150,20 @@ mod tests {
         assert_eq!(strings("a.jpg, b c.png,,"), ["a.jpg", "b c.png"]);
         assert_eq!(strings(r"Doe\, Jane.jpg,x\y.jpg"), ["Doe, Jane.jpg", r"x\y.jpg"]);
         assert!(strings("").is_empty());
+    }
+
+    #[test]
+    fn a_map_is_pairs_of_lists() {
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(
+            split_map(" a.jpg = b.jpg ; c.jpg,d.jpg=e;"),
+            Ok(vec![pair("a.jpg", "b.jpg"), pair("c.jpg,d.jpg", "e")])
+        );
+        assert_eq!(split_map(r"a\;b=c\=d;x\,y=z\w"), Ok(vec![pair("a;b", "c=d"), pair(r"x\,y", r"z\w")]));
+        assert_eq!(split_map(" ; "), Ok(vec![]));
+        for wrong in ["a.jpg", "a.jpg=", "=b.jpg", "a=b=c", "a=b;c", "a=,"] {
+            assert!(split_map(wrong).unwrap_err().contains("who.jpg=as.jpg"), "{wrong}");
+        }
     }
 
     #[cfg(unix)]

@@ -3,15 +3,15 @@
 mod cut;
 mod decode;
 mod list;
+mod people;
 mod portrait;
 mod recognizer;
-mod reference;
 mod source;
 
-pub use list::{expand, split_list};
+pub use list::{expand, split_list, split_map};
+pub(crate) use people::Likeness;
+pub use people::{People, PeoplePort};
 pub(crate) use portrait::Portrait;
 pub(crate) use recognizer::{Recognizer, alignment, norm};
-pub(crate) use reference::Likeness;
-pub use reference::{Reference, ReferencePort};
 pub(crate) use source::View;
 pub use source::{Source, SourceLoader, SourceWarning};

@@ -22,10 +22,10 @@ impl Selector {
     }
 
     /// Sets `selected` on the track whose face is nearest to the reference, if it is no further than
-    /// `limit`.
+    /// `limit`. Here and below, tracks of mapped people are no candidates.
     pub fn choose_likest(&mut self, tracks: &mut [Track], limit: f32) {
         let distance = |t: &Track| t.likeness.distance.filter(|d| *d <= limit);
-        let nearest = tracks.iter().filter_map(|t| Some((t.id, distance(t)?)));
+        let nearest = tracks.iter().filter(is_free).filter_map(|t| Some((t.id, distance(t)?)));
         self.chosen = nearest.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(id, _)| id);
         self.rival = None;
         for track in tracks.iter_mut() {
@@ -36,12 +36,12 @@ impl Selector {
     /// Sets `selected` on the tracks that `select` chooses, at most `max` of them.
     pub fn choose(&mut self, tracks: &mut [Track], select: Select, max: usize, now: Duration) {
         for track in tracks.iter_mut() {
-            track.selected &= select == Select::All;
+            track.selected &= select == Select::All && track.person.is_none();
         }
         if select == Select::All {
             let mut free = max.saturating_sub(tracks.iter().filter(|t| t.selected).count());
             while free > 0 {
-                let largest = tracks.iter_mut().filter(|t| !t.selected);
+                let largest = tracks.iter_mut().filter(|t| t.person.is_none() && !t.selected);
                 let Some(track) = largest.max_by(|a, b| a.rect.area().total_cmp(&b.rect.area())) else {
                     return;
                 };
@@ -64,13 +64,17 @@ impl Selector {
                 Select::Largest | Select::All | Select::Reference => a.rect.area(),
             }
         };
-        let best = tracks.iter().max_by(|a, b| better(a).total_cmp(&better(b)).then(b.id.cmp(&a.id)));
+        let candidates = tracks.iter().filter(is_free);
+        let best = candidates.max_by(|a, b| better(a).total_cmp(&better(b)).then(b.id.cmp(&a.id)));
         let Some(best) = best.map(|t| (t.id, t.rect.area())) else {
             self.chosen = None;
+            tracks.iter_mut().for_each(|track| track.selected = false);
             return;
         };
-        let current =
-            self.chosen.and_then(|id| tracks.iter().find(|t| t.id == id)).map(|t| (t.id, t.rect.area()));
+        let current = self
+            .chosen
+            .and_then(|id| tracks.iter().filter(is_free).find(|t| t.id == id))
+            .map(|t| (t.id, t.rect.area()));
         let id = match current {
             Some((id, area)) if select == Select::Largest && best.0 != id => {
                 let since = match self.rival {
@@ -91,6 +95,10 @@ impl Selector {
             track.selected = track.id == id;
         }
     }
+}
+
+fn is_free(track: &&Track) -> bool {
+    track.person.is_none()
 }
 
 #[cfg(test)]
@@ -123,6 +131,23 @@ mod tests {
         assert_eq!(at(&mut tracks, 10_499), [1]);
         assert_eq!(at(&mut tracks, 10_500), [2]);
         assert_eq!(at(&mut tracks[..1], 10_600), [1]);
+    }
+
+    #[test]
+    fn mapped_people_are_no_candidates() {
+        let mut s = Selector::default();
+        let mut tracks = [track(1, 0.0, 100.0), track(2, 300.0, 90.0), track(3, 500.0, 20.0)];
+        let mut choose = |tracks: &mut [Track], select| {
+            s.choose(tracks, select, 8, Duration::ZERO);
+            chosen(tracks)
+        };
+        assert_eq!(choose(&mut tracks, Select::Largest), [1]);
+        tracks[0].person = Some(0);
+        assert_eq!(choose(&mut tracks, Select::Largest), [2]);
+        assert_eq!(choose(&mut tracks, Select::LeftMost), [2]);
+        assert_eq!(choose(&mut tracks, Select::All), [2, 3]);
+        (tracks[1].person, tracks[2].person) = (Some(1), Some(0));
+        assert!(choose(&mut tracks, Select::Largest).is_empty());
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub(crate) struct Track {
     pub presence: f32,
     pub seen: Duration,
     pub likeness: Likeness,
+    /// The mapped person that it is.
+    pub person: Option<usize>,
     pub selected: bool,
     /// Its face has been shown swapped, so it must not be shown bare.
     pub swapped: bool,
@@ -77,6 +79,7 @@ impl Default for Track {
             presence: 0.0,
             seen: Duration::ZERO,
             likeness: Likeness::default(),
+            person: None,
             selected: false,
             swapped: false,
             unlit: true,
@@ -162,7 +165,7 @@ impl Tracker {
         track.rect = Rect::default();
         track.state = State::Live;
         track.likeness = Likeness::default();
-        (track.selected, track.swapped) = (false, false);
+        (track.person, track.selected, track.swapped) = (None, false, false);
         track.event = Some(FaceEvent::Found);
         track
     }

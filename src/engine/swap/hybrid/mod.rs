@@ -128,7 +128,8 @@ impl HybridSwap {
         for face in plan.faces.iter().filter(|face| is_drawn(face)) {
             self.bring(frame, plan, face, pool)?;
         }
-        let ready = !self.identifies || source.identity().is_some();
+        let mut sources = plan.faces.iter().map(|face| face.shown(source)).chain([source]);
+        let ready = !self.identifies || sources.all(|source| source.identity().is_some());
         if params.deterministic && ready {
             self.ask_each(frame, plan, source, params, pool)?;
         } else if ready && self.worker.is_idle() {
@@ -140,12 +141,12 @@ impl HybridSwap {
 
     /// Keeps the banks of the plan's tracks for this source and scene, and no others.
     fn assign(&mut self, plan: &Plan, source: &Source) {
-        let (source, scene) = (source.id(), self.scene);
+        let (source, scene) = (|face: &Face| face.shown(source).id(), self.scene);
         for i in (0..self.banks.len()).rev() {
             let bank = &self.banks[i];
             // A face that is held shows what it last showed.
             let stale = |face: &Face| {
-                matches!(face.show, Show::Swap { .. }) && (bank.source != source || bank.scene != scene)
+                matches!(face.show, Show::Swap { .. }) && (bank.source != source(face) || bank.scene != scene)
             };
             if plan.faces.iter().find(|face| face.track == bank.track).is_none_or(stale) {
                 let mut bank = self.banks.swap_remove(i);
@@ -158,7 +159,7 @@ impl HybridSwap {
         for face in plan.faces.iter().filter(|face| is_drawn(face)) {
             if !self.banks.iter().any(|bank| bank.track == face.track) {
                 let mut bank = self.spare.pop().unwrap_or_default();
-                bank.begin(face.track, source, scene);
+                bank.begin(face.track, source(face), scene);
                 self.banks.push(bank);
             }
         }
@@ -277,6 +278,7 @@ impl HybridSwap {
         params: &Params,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
+        let source = face.shown(source);
         let side = self.framing.side(params.pixel_boost);
         let Some(map) = self.framing.map(&points_of(&face.raw), side) else { return Ok(()) };
         let bank = &mut self.banks[at];
