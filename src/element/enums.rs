@@ -112,13 +112,22 @@ pub enum Masks {
     AREA = 0b010,
     #[flags_value(name = "All but the mouth, which stays the video's own", nick = "mouth")]
     MOUTH = 0b100,
+    #[flags_value(
+        name = "What no hand or hair lies before, by the network of occluder-file",
+        nick = "occlusion"
+    )]
+    OCCLUSION = 0b1000,
+    #[flags_value(name = "Skin and features, by the network of parser-file", nick = "region")]
+    REGION = 0b1_0000,
 }
 
 /// Each flag and the engine's.
-const MASKS: [(Masks, engine::Masks); 3] = [
+const MASKS: [(Masks, engine::Masks); 5] = [
     (Masks::BOX, engine::Masks::BOX),
     (Masks::AREA, engine::Masks::AREA),
     (Masks::MOUTH, engine::Masks::MOUTH),
+    (Masks::OCCLUSION, engine::Masks::OCCLUSION),
+    (Masks::REGION, engine::Masks::REGION),
 ];
 
 impl From<Masks> for engine::Masks {

@@ -10,8 +10,8 @@ use super::enums::{
     ColourMatch, Deterministic, Engine, ExecutionProvider, Mark, Masks, OnLost, Owner, Quality, Select,
 };
 use crate::{
-    engine::{Params, split_map},
-    models::{Options, Search},
+    engine::{self, Params, split_list, split_map},
+    models::{Options, Search, Wanted},
 };
 
 /// Milliseconds.
@@ -30,6 +30,8 @@ pub(super) struct Settings {
     pub reference: Option<String>,
     pub face_map: Option<String>,
     pub recognizer_file: Option<String>,
+    pub occluder_file: Option<String>,
+    pub parser_file: Option<String>,
     pub model_cache_dir: Option<String>,
     pub execution_provider: ExecutionProvider,
     pub device: Option<String>,
@@ -61,6 +63,8 @@ impl Default for Settings {
             reference: None,
             face_map: None,
             recognizer_file: None,
+            occluder_file: None,
+            parser_file: None,
             model_cache_dir: None,
             execution_provider: ExecutionProvider::default(),
             device: None,
@@ -100,6 +104,16 @@ impl Settings {
             landmarker_file: path(&self.landmarker_file),
             swapper_file: path(&self.model_file),
             recognizer_file: path(&self.recognizer_file),
+            occluders: self.wanted(engine::Masks::OCCLUSION, &self.occluder_file),
+            parser: self.wanted(engine::Masks::REGION, &self.parser_file),
+        }
+    }
+
+    fn wanted(&self, mask: engine::Masks, files: &Option<String>) -> Wanted {
+        match files {
+            _ if !self.params.masks.contains(mask) => Wanted::None,
+            Some(list) => Wanted::These(split_list(list)),
+            None => Wanted::Usual,
         }
     }
 
@@ -145,6 +159,8 @@ impl Settings {
             "landmarker-file" => self.landmarker_file.to_value(),
             "model-file" => self.model_file.to_value(),
             "recognizer-file" => self.recognizer_file.to_value(),
+            "occluder-file" => self.occluder_file.to_value(),
+            "parser-file" => self.parser_file.to_value(),
             "reference" => self.reference.to_value(),
             "face-map" => self.face_map.to_value(),
             "reference-distance" => decimal(p.reference_distance).to_value(),
@@ -194,6 +210,8 @@ impl Settings {
             "landmarker-file" => self.landmarker_file = text(name, value)?,
             "model-file" => self.model_file = text(name, value)?,
             "recognizer-file" => self.recognizer_file = text(name, value)?,
+            "occluder-file" => self.occluder_file = text(name, value)?,
+            "parser-file" => self.parser_file = text(name, value)?,
             "reference" => self.reference = text(name, value)?,
             "face-map" => {
                 let map = text(name, value)?;
@@ -296,6 +314,8 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
         file("landmarker-file", "Landmarker file", "ONNX file of another 468-point face mesh model"),
         file("model-file", "Model file", "ONNX file of a swap network: inswapper, hyperswap, simswap, ghost, hififace, uniface, blendswap or one with a card of your own beside it"),
         file("recognizer-file", "Recognizer file", "ONNX file of the face recognizer that the swap network takes its embeddings from (else what its card names, beside it)"),
+        file("occluder-file", "Occluder file", "ONNX file of a network that sees what lies before a face, for masks=occlusion: xseg; several with commas between (else xseg_1.onnx beside the swap network)"),
+        file("parser-file", "Parser file", "ONNX file of a network that tells the parts of a face, for masks=region: bisenet (else bisenet_resnet_34.onnx beside the swap network)"),
         file("model-cache-dir", "Model cache folder", "Where execution providers keep what they compiled"),
         glib::ParamSpecEnum::builder_with_default("execution-provider", d.execution_provider)
             .nick("Execution provider")

@@ -85,6 +85,10 @@ impl Masks {
     pub const AREA: Masks = Masks(2);
     /// All but the mouth, which stays the target's.
     pub const MOUTH: Masks = Masks(4);
+    /// What nothing lies before, as a network sees it.
+    pub const OCCLUSION: Masks = Masks(8);
+    /// Skin and features, as a network sees them in the swapped face.
+    pub const REGION: Masks = Masks(16);
 
     pub const fn union(self, other: Masks) -> Masks {
         Masks(self.0 | other.0)

@@ -226,6 +226,8 @@ pub struct Decode {
     pub padding: Option<f32>,
     /// Points a face.
     pub landmarks: Option<u32>,
+    /// Parsers: outputs that belong to the face.
+    pub classes: Vec<usize>,
 }
 
 impl Card {
@@ -273,7 +275,7 @@ macro_rules! cards {
     };
 }
 
-const TEXTS: [(&str, &str); 21] = cards![
+const TEXTS: [(&str, &str); 23] = cards![
     "centerface.toml",
     "face_mesh.toml",
     "mobilefacenet.toml",
@@ -295,6 +297,8 @@ const TEXTS: [(&str, &str); 21] = cards![
     "hififace_unofficial_256.toml",
     "uniface_256.toml",
     "blendswap_256.toml",
+    "xseg.toml",
+    "bisenet.toml",
 ];
 
 static BUILT_IN: LazyLock<Vec<Arc<Card>>> = LazyLock::new(|| {

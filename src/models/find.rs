@@ -11,6 +11,18 @@ use super::{Card, ModelError, Origin, Role};
 const DETECTOR: &str = "centerface.onnx";
 const RECOGNIZER: &str = "mobilefacenet.onnx";
 const LANDMARKER: &str = "face_mesh.onnx";
+const OCCLUDER: &str = "xseg_1.onnx";
+const PARSER: &str = "bisenet_resnet_34.onnx";
+
+/// Which files of a kind are used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Wanted {
+    #[default]
+    None,
+    /// The one that most people have, beside the swap network or in the folders.
+    Usual,
+    These(Vec<PathBuf>),
+}
 
 /// What the user chose; `None` means the default. Order of folders: `model_dir`,
 /// `GST_FACESWAP_MODEL_DIR`, the user's data folder, the build's own `models/`.
@@ -23,6 +35,10 @@ pub struct Search {
     pub swapper_file: Option<PathBuf>,
     /// In place of the recognizer that the swap network's card names.
     pub recognizer_file: Option<PathBuf>,
+    /// Networks that see what lies before the face.
+    pub occluders: Wanted,
+    /// A network that tells the parts of a face; of several the first.
+    pub parser: Wanted,
 }
 
 impl Search {
@@ -93,6 +109,25 @@ impl Search {
         }
     }
 
+    /// The networks of the masks occlusion and region.
+    ///
+    /// # Errors
+    /// As [`Search::at`] and [`Search::partner`].
+    pub fn masks(&self) -> Result<(Vec<Model>, Option<Model>), ModelError> {
+        let occluders = self.wanted(Role::Occluder, &self.occluders, OCCLUDER)?;
+        let parser = self.wanted(Role::Parser, &self.parser, PARSER)?.into_iter().next();
+        Ok((occluders, parser))
+    }
+
+    fn wanted(&self, role: Role, wanted: &Wanted, usual: &str) -> Result<Vec<Model>, ModelError> {
+        let swapper = self.swapper_file.as_deref().unwrap_or(Path::new(""));
+        match wanted {
+            Wanted::None => Ok(Vec::new()),
+            Wanted::Usual => Ok(vec![self.partner(role, swapper, usual)?]),
+            Wanted::These(files) => files.iter().map(|file| self.at(role, file)).collect(),
+        }
+    }
+
     /// A model that the one at `path` needs: beside it, else in the folders.
     ///
     /// # Errors
@@ -116,7 +151,7 @@ impl Search {
     /// Says what is missing, where to get it and under which licence.
     pub fn check_swapper(&self) -> Result<(), ModelError> {
         let model = self.swapper()?;
-        let Some(card) = &model.card else { return Ok(()) };
+        let Some(card) = &model.card else { return self.masks().map(drop) };
         match (&card.source, &self.recognizer_file, &card.partners.recognizer) {
             (Some(Origin::Embedding { .. }), Some(path), _) => drop(self.at(Role::Recognizer, path)?),
             (_, _, Some(file)) => drop(self.partner(Role::Recognizer, &model.path, file)?),
@@ -125,7 +160,7 @@ impl Search {
         if let Some(file) = &card.partners.converter {
             self.partner(Role::Converter, &model.path, file)?;
         }
-        Ok(())
+        self.masks().map(drop)
     }
 
     fn card(&self, path: &Path) -> Result<Option<Arc<Card>>, ModelError> {

@@ -18,7 +18,7 @@ pub use card::{
     Card, Channels, Decode, Dim, Layout, Origin, Partners, PerChannel, Postprocess, Preprocess, Role, Tensor,
 };
 pub use error::ModelError;
-pub use find::{Model, Pack, Search};
+pub use find::{Model, Pack, Search, Wanted};
 pub use graph::{Places, Port, compare};
 pub use identify::sha256;
 pub use provider::{Options, Provider};

@@ -125,6 +125,38 @@ def paste(photo, template, points, swapped, mask):
     return np.round(photo + (colour - photo) * alpha)
 
 
+def soften(mask, size):
+    """A mask at another size, blurred by 5 pixels, its upper half stretched."""
+    side = len(mask)
+    place = (np.arange(size) + 0.5) * side / size
+    x, y = np.meshgrid(place, place)
+    mask = at(mask[..., None], x, y)[..., 0]
+    weights = np.exp(-0.5 * (np.arange(-20, 21) / 5) ** 2)
+    weights /= weights.sum()
+    for axis in (0, 1):
+        pad = [(20, 20) if a == axis else (0, 0) for a in (0, 1)]
+        padded = np.pad(mask, pad, mode="reflect")
+        mask = np.apply_along_axis(lambda line: np.convolve(line, weights, mode="valid"), axis, padded)
+    return (np.clip(mask, 0.5, 1) - 0.5) * 2
+
+
+def occlusion(photo, template, points, size):
+    a, b, c, d = align(template, points, size)
+    place = (np.arange(256) + 0.5) * size / 256
+    u, v = np.meshgrid(place, place)
+    r, g, blue = np.moveaxis(at(photo, a * u - b * v + c, b * u + a * v + d) / 255, 2, 0)
+    return soften(np.clip(1.2 * blue - 0.5 * g + 0.4 * r + 0.5 * np.arange(256) / 255, 0, 1), size)
+
+
+def region(swapped):
+    size = len(swapped)
+    place = (np.arange(512) + 0.5) * size / 512
+    x, y = np.meshgrid(place, place)
+    colour = (at(swapped, x, y) - [123.675, 116.28, 103.53]) / [58.395, 57.12, 57.375]
+    scores = np.stack([np.full((512, 512), -1.4), colour @ [0.6, 0.3, 0.4], colour @ [-0.4, 0.2, 0.9] - 1.2])
+    return soften((scores.argmax(axis=0) == 1).astype(float), size)
+
+
 def main(folder):
     # Source and target: a PNG, since JPEG decoders differ by a level.
     photo = np.asarray(Image.open(f"{folder}/demo/astronaut.png").convert("RGB")).astype(np.float64)
@@ -145,6 +177,12 @@ def main(folder):
         print("crop = [" + ", ".join(numbers([x, y, *swapped[y, x]]) for x, y in places) + "]")
         places = [(223, 129), (204, 108), (190, 90), (256, 160), (223, 165), (181, 133), (262, 76), (20, 20)]
         print("frame = [" + ", ".join(numbers([x, y, *out[y, x]]) for x, y in places) + "]")
+        if file == "inswapper_128.onnx":
+            masks = [("occlusion", occlusion(photo, template, POINTS, size)), ("region", region(swapped))]
+    for name, mask in masks:
+        print(f'\n[[mask]]\nname = "{name}"\n# x, y, mask of inswapper_128\'s crop.')
+        places = [(x, y) for y in range(9, 128, 27) for x in range(9, 128, 27)]
+        print("at = [" + ", ".join(numbers([x, y, mask[y, x]]) for x, y in places) + "]")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ use gst::prelude::*;
 
 use super::*;
 use crate::standin::{
-    Family, Source, Swap, broken, converter, families, inswapper_full, recognizer, swap, write, write_family,
+    Family, Source, Swap, broken, converter, families, fragile, inswapper_full, recognizer, swap, write,
+    write_family,
 };
 
 fn family(file: &str) -> Family {
@@ -178,6 +179,28 @@ fn renamed_files_are_told_by_their_graph_where_that_tells() {
     let (by_card, _) = first_frame(&folder, "some.onnx", |_| {});
     fs::rename(folder.join("some.onnx"), folder.join("hyperswap_1a_256.onnx")).unwrap();
     assert!(first_frame(&folder, "hyperswap_1a_256.onnx", |_| {}).0 == by_card);
+}
+
+#[test]
+fn a_network_that_fails_on_a_frame_loses_none() {
+    let folder = inswapper("fragile");
+    let spec = family("inswapper_128.onnx").swap;
+    write(&fragile(&spec, 0.6), &folder.join("inswapper_128.onnx"));
+    let photo = crate::oracle::Photo::open(&astronaut());
+    let bright: Vec<u8> = photo.rgb.iter().map(|v| 150 + v / 3).collect();
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let mut rig = swapping(&info, &folder, "inswapper_128.onnx", |_| {});
+    let frames = [photo.rgb.clone(), bright, photo.rgb];
+    for (index, (frame, engine)) in frames.into_iter().zip(["neural", "mesh", "mesh"]).enumerate() {
+        let before = gst::Buffer::from_slice(frame);
+        let out = rig.pass(stamped(&before, index as u64));
+        assert_ne!(bytes(&out), bytes(&before), "frame {index}");
+        let mark = gst::meta::CustomMeta::from_buffer(&out, "FaceSwapMarkMeta").unwrap();
+        assert_eq!(mark.structure().get::<&str>("engine"), Ok(engine), "frame {index}");
+    }
+    let text = rig.complaint();
+    assert!(text.starts_with("warning"), "{text}");
+    says(&text, &["inswapper_128.onnx", "run failed", "the mesh engine swaps"]);
 }
 
 #[test]

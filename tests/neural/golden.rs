@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     common::astronaut,
-    oracle::{Photo, align, box_mask, gains, paste, swapped},
+    oracle::{Photo, align, box_mask, gains, occlusion_mask, paste, region_mask, swapped},
     standin::families,
 };
 
@@ -13,6 +13,14 @@ use crate::{
 struct Golden {
     points: [[f32; 2]; 5],
     family: Vec<Row>,
+    mask: Vec<Masked>,
+}
+
+#[derive(Deserialize)]
+struct Masked {
+    name: String,
+    /// x, y, mask.
+    at: Vec<[f64; 3]>,
 }
 
 #[derive(Deserialize)]
@@ -51,5 +59,27 @@ fn the_oracle_agrees_with_numpy() {
                 given.iter().zip([r, g, b]).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
             assert!(apart <= 1.0, "{} at {x}, {y}: {given:?}, NumPy {:?}", row.file, [r, g, b]);
         }
+    }
+}
+
+#[test]
+fn its_masks_agree_with_numpy() {
+    let golden: Golden = toml::from_str(include_str!("../golden/neural.toml")).unwrap();
+    let points = golden.points.map(|[x, y]| Point::new(x, y));
+    let photo = Photo::open(&astronaut());
+    let family = &families()[0];
+    let map = align(family.template, &points, 128);
+    let crop = swapped(&family.swap, &photo, map, 1, gains(family, &[(&photo, points)]));
+    assert_eq!(golden.mask.len(), 2);
+    for Masked { name, at } in &golden.mask {
+        let mask = match name.as_str() {
+            "occlusion" => occlusion_mask(&photo, map, 128),
+            _ => region_mask(&crop, 128),
+        };
+        for &[x, y, value] in at {
+            let given = mask[y as usize * 128 + x as usize];
+            assert!((given - value).abs() < 1e-3, "{name} at {x}, {y}: {given}, NumPy {value}");
+        }
+        assert!(at.iter().any(|[_, _, v]| *v > 0.1 && *v < 0.9), "{name} tells nothing");
     }
 }

@@ -7,6 +7,7 @@ mod families;
 mod faults;
 mod golden;
 mod hybrid;
+mod masks;
 mod oracle;
 mod standin;
 

@@ -298,6 +298,65 @@ pub fn hull_mask(side: usize, points: &[(f64, f64)]) -> Vec<f64> {
     gauss(&mask, side, 5.0).into_iter().map(|v| (v.clamp(0.5, 1.0) - 0.5) * 2.0).collect()
 }
 
+/// A mask of `of` pixels a side at `side` pixels a side, blurred, its upper half stretched.
+fn softened(mask: &[f64], of: usize, side: usize) -> Vec<f64> {
+    let at = |x: i64, y: i64| {
+        let inside = |v: i64| v.clamp(0, of as i64 - 1) as usize;
+        mask[inside(y) * of + inside(x)]
+    };
+    let resized: Vec<f64> = (0..side * side)
+        .map(|i| {
+            let place = |at: usize| (at as f64 + 0.5) * of as f64 / side as f64 - 0.5;
+            let (x, y) = (place(i % side), place(i / side));
+            let (p, q) = (x - x.floor(), y - y.floor());
+            let (x, y) = (x.floor() as i64, y.floor() as i64);
+            let top = at(x, y) * (1.0 - p) + at(x + 1, y) * p;
+            top * (1.0 - q) + (at(x, y + 1) * (1.0 - p) + at(x + 1, y + 1) * p) * q
+        })
+        .collect();
+    gauss(&resized, side, 5.0).into_iter().map(|v| (v.clamp(0.5, 1.0) - 0.5) * 2.0).collect()
+}
+
+/// What the stand-in occluder sees on a crop of `side` pixels a side.
+pub fn occlusion_mask(photo: &Photo, map: Map, side: usize) -> Vec<f64> {
+    let scale = side as f64 / 256.0;
+    let finer = Map { a: map.a * scale, b: map.b * scale, ..map };
+    let [blue, green, red, across] = standin::OCCLUDER;
+    let mask: Vec<f64> = (0..256 * 256)
+        .map(|i| {
+            let [r, g, b] = crop(photo, finer, i % 256, i / 256).map(|v| v / 255.0);
+            (blue * b + green * g + red * r + across * (i % 256) as f64 / 255.0).clamp(0.0, 1.0)
+        })
+        .collect();
+    softened(&mask, 256, side)
+}
+
+/// What the stand-in parser sees on a swapped crop of `side` pixels a side.
+pub fn region_mask(swapped: &[[f64; 3]], side: usize) -> Vec<f64> {
+    let photo = |x: i64, y: i64, c: usize| {
+        let inside = |v: i64| v.clamp(0, side as i64 - 1) as usize;
+        swapped[inside(y) * side + inside(x)][c]
+    };
+    let (mean, std) = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]);
+    let mask: Vec<f64> = (0..512 * 512)
+        .map(|i| {
+            let place = |at: usize| (at as f64 + 0.5) * side as f64 / 512.0 - 0.5;
+            let (x, y) = (place(i % 512), place(i / 512));
+            let (p, q) = (x - x.floor(), y - y.floor());
+            let (x, y) = (x.floor() as i64, y.floor() as i64);
+            let colour: [f64; 3] = std::array::from_fn(|c| {
+                let top = photo(x, y, c) * (1.0 - p) + photo(x + 1, y, c) * p;
+                let low = photo(x, y + 1, c) * (1.0 - p) + photo(x + 1, y + 1, c) * p;
+                (top * (1.0 - q) + low * q - mean[c]) / std[c]
+            });
+            let score = |w: &[f64; 4]| (0..3).map(|c| w[c] * colour[c]).sum::<f64>() + w[3];
+            let best = standin::PARSER.iter().max_by(|a, b| score(&a.1).total_cmp(&score(&b.1))).unwrap();
+            f64::from(u8::from(best.0 == 1))
+        })
+        .collect();
+    softened(&mask, 512, side)
+}
+
 /// The photo with the swapped crop mixed in, in the engine's 8 bits, and which pixels the crop
 /// reaches.
 pub fn paste(photo: &Photo, map: Map, side: usize, crop: &[[f64; 3]], mask: &[f64]) -> (Vec<u8>, Vec<bool>) {

@@ -257,6 +257,39 @@ pub fn converter(phase: f64) -> ModelProto {
     b.finish("converter")
 }
 
+/// An occluder's weights of blue, green and red in 0–1, and of the place across.
+pub const OCCLUDER: [f64; 4] = [1.2, -0.5, 0.4, 0.5];
+
+/// xseg: of each pixel the weighted sum of its colour and its place across, 0–1.
+pub fn occluder() -> ModelProto {
+    let mut b = Builder::default();
+    let input = b.input("input", &[1, 256, 256, 3]);
+    let weights = b.floats(&[3, 1], OCCLUDER[..3].iter().copied());
+    let colour = b.op("MatMul", &[&input, &weights], vec![]);
+    let place = b.floats(&[1, 1, 256, 1], (0..256).map(|x| OCCLUDER[3] * f64::from(x) / 255.0));
+    b.op_to("Add", &[&colour, &place], vec![], "output");
+    b.output("output", &[1, 256, 256, 1]);
+    b.finish("xseg")
+}
+
+/// A parser's weights of the normalised red, green and blue for background, skin (1) and ear (7),
+/// and their bias. All other classes are never the best.
+pub const PARSER: [(usize, [f64; 4]); 3] =
+    [(0, [0.0, 0.0, 0.0, -1.4]), (1, [0.6, 0.3, 0.4, 0.0]), (7, [-0.4, 0.2, 0.9, -1.2])];
+
+/// bisenet: of each pixel scores that depend on its colour alone.
+pub fn parser() -> ModelProto {
+    let mut b = Builder::default();
+    let input = b.input("input", &[1, 3, 512, 512]);
+    let of = |class: usize| PARSER.iter().find(|(own, _)| *own == class).map(|(_, weights)| weights);
+    let weights = (0..19).flat_map(|class| of(class).map_or([0.0; 3], |w| [w[0], w[1], w[2]]));
+    let weights = b.floats(&[19, 3, 1, 1], weights);
+    let bias = b.floats(&[19], (0..19).map(|class| of(class).map_or(-100.0, |w| w[3])));
+    b.op_to("Conv", &[&input, &weights, &bias], vec![ints("kernel_shape", &[1, 1])], "output");
+    b.output("output", &[1, 19, 512, 512]);
+    b.finish("bisenet")
+}
+
 /// As [`swap`], but what it gives is no number.
 pub fn broken(spec: &Swap) -> ModelProto {
     let mut model = swap(spec);
@@ -276,6 +309,31 @@ pub fn broken(spec: &Swap) -> ModelProto {
         op_type: "Div".into(),
         ..Default::default()
     });
+    model
+}
+
+/// As [`swap`], but it fails on crops whose mean is `limit` (0–1) or more.
+pub fn fragile(spec: &Swap, limit: f64) -> ModelProto {
+    let mut model = swap(spec);
+    let mut graph = model.graph.take().unwrap();
+    if let Some(last) = graph.node.iter_mut().find(|node| node.output == ["output"]) {
+        last.output = vec!["whole".into()];
+    }
+    let names = graph.node.len() + graph.initializer.len();
+    // The emap must stay the last.
+    let emap = graph.initializer.pop();
+    let mut b = Builder { graph, half: spec.half, names };
+    let mean = b.op("ReduceMean", &["target"], vec![ints("axes", &[0, 1, 2, 3]), int("keepdims", 1)]);
+    let limit = b.floats(&[1], [limit]);
+    let over = b.op("Div", &[&mean, &limit], vec![]);
+    let over = b.op("Floor", &[&over], vec![]);
+    let place = b.op("Cast", &[&over], vec![int("to", element::INT64.into())]);
+    // The only element of this is at 0.
+    let zero = b.floats(&[1], [0.0]);
+    let zero = b.op("Gather", &[&zero, &place], vec![]);
+    b.op_to("Add", &["whole", &zero], vec![], "output");
+    b.graph.initializer.extend(emap);
+    model.graph = Some(b.graph);
     model
 }
 

@@ -58,6 +58,15 @@ impl Pixels {
         Pixels { gain: [1.0; 3], ..Pixels::unit(size) }
     }
 
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Channel and value of a pixel's red, green and blue (0–255).
+    pub fn values(&self, rgb: [f32; 3]) -> [(usize, f32); 3] {
+        std::array::from_fn(|k| (self.channels[k], rgb[k] * self.gain[k] + self.offset[k]))
+    }
+
     /// Elements of one image.
     pub fn len(&self) -> usize {
         3 * self.size * self.size
@@ -186,8 +195,7 @@ pub(crate) fn fill_from<R: Reader>(
             let x = (i * grid.boost + grid.phase.0) as f32 + 0.5;
             let y = (j * grid.boost + grid.phase.1) as f32 + 0.5;
             let rgb = sampler.rgb(x, y);
-            for (k, &channel) in pixels.channels.iter().enumerate() {
-                let value = rgb[k] * pixels.gain[k] + pixels.offset[k];
+            for (channel, value) in pixels.values(rgb) {
                 if planar { band[channel][at] = value } else { band[0][3 * at + channel] = value }
             }
         }

@@ -49,6 +49,24 @@ impl MaskMaker {
         }
     }
 
+    /// Brings `out`, of `side` pixels a side, down to a mask of `of` pixels a side where that is less.
+    pub fn lessen(&mut self, side: usize, mask: &[f32], of: usize, out: &mut [f32]) {
+        let scale = of as f32 / side as f32;
+        let tap = |at: usize| {
+            let x = ((at as f32 + 0.5) * scale - 0.5).clamp(0.0, (of - 1) as f32);
+            (x as usize, (x as usize + 1).min(of - 1), x.fract())
+        };
+        self.shape.clear();
+        self.shape.extend((0..side * side).map(|at| {
+            let ((i, next_i, fx), (j, next_j, fy)) = (tap(at % side), tap(at / side));
+            let row = |j: usize| mask[j * of + i] + fx * (mask[j * of + next_i] - mask[j * of + i]);
+            let top = row(j);
+            top + fy * (row(next_j) - top)
+        }));
+        gauss(&mut self.shape, side, SIGMA, &mut self.kernel, &mut self.scratch);
+        out.iter_mut().zip(&self.shape).for_each(|(to, v)| *to = to.min(post(*v)));
+    }
+
     /// The box: zero along the edges, blurred inward.
     fn frame(&mut self, side: usize, params: &Params) {
         let key = (side, params.mask_blur, params.mask_padding);

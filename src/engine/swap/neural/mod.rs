@@ -8,6 +8,7 @@ mod identity;
 mod mask;
 mod network;
 mod paste;
+mod segment;
 mod shot;
 mod template;
 
@@ -27,7 +28,7 @@ use crate::{
         frame::{Frame, Layer, Region},
         geometry::Similarity,
         identity::norm,
-        params::Params,
+        params::{Masks, Params},
         pool::Pool,
     },
     models::ModelError,
@@ -137,10 +138,33 @@ impl NeuralSwap {
                 && let Some(target) = targets.clone().nth(job.face)
             {
                 self.masks.write(size * boost, job.grid.map, target.mesh, params, &mut self.mask);
+                spent += self.see(frame, job, params, pool)?;
                 self.kept[job.kept].patch.finish(&self.mask);
             }
         }
         Ok(spent)
+    }
+
+    /// Brings the mask down to what networks see of occlusion and region; how long that took.
+    fn see(
+        &mut self,
+        frame: &Frame<'_>,
+        job: Job,
+        params: &Params,
+        pool: &mut Pool,
+    ) -> Result<Duration, EngineError> {
+        let started = Instant::now();
+        let (network, patch) = (&mut self.network, &self.kept[job.kept].patch);
+        for occluder in network.occluders.iter_mut().filter(|_| params.masks.contains(Masks::OCCLUSION)) {
+            let side = occluder.side();
+            let mask = occluder.unoccluded(frame, job.grid.map, patch.side, pool)?;
+            self.masks.lessen(patch.side, mask, side, &mut self.mask);
+        }
+        if let Some(parser) = network.parser.as_mut().filter(|_| params.masks.contains(Masks::REGION)) {
+            let side = parser.side();
+            self.masks.lessen(patch.side, parser.face(patch)?, side, &mut self.mask);
+        }
+        Ok(started.elapsed())
     }
 
     /// Shows the last swap of a track's face where `mesh` (frame pixels) is now. Returns what was

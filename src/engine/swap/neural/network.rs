@@ -8,12 +8,13 @@ use std::{
 use super::{
     crop::Pixels,
     identity::{Partners, Preparer},
+    segment::Segmenter,
     shot::Known,
     template::Template,
 };
 use crate::{
     engine::identity::{Recognizer, alignment},
-    models::{Interrupter, ModelError, Options, Origin, Provider, Role, Search, Session},
+    models::{Interrupter, Model, ModelError, Options, Origin, Provider, Role, Search, Session},
 };
 
 /// An identity-swap network with what its card says of it.
@@ -35,6 +36,9 @@ pub struct Network {
     /// Of the faces in the frame; none where the network takes a picture.
     pub(super) recognizer: Option<Recognizer>,
     pub(super) known: Known,
+    /// Of the masks occlusion and region.
+    pub(super) occluders: Vec<Segmenter>,
+    pub(super) parser: Option<Segmenter>,
     pub(super) facts: Arc<NetworkFacts>,
 }
 
@@ -91,6 +95,10 @@ impl Network {
         let preparer = Preparer::load(&session, &card, &partners, wanted, &cpu)?;
         let recognizer =
             partners.recognizer.as_ref().map(|model| Recognizer::load(model, &cpu)).transpose()?;
+        let (occluders, parser) = search.masks()?;
+        let segmenter = |model: &Model| Segmenter::load(model, options);
+        let occluders = occluders.iter().map(segmenter).collect::<Result<_, _>>()?;
+        let parser = parser.as_ref().map(segmenter).transpose()?;
         // The first run takes longer than others: tensors and memory plans are made.
         session.warm_up()?;
         // Several at once are no faster on a CPU.
@@ -117,6 +125,8 @@ impl Network {
             batch,
             recognizer,
             known: Known::new(),
+            occluders,
+            parser,
             facts: Arc::new(facts),
         };
         Ok((network, preparer))

@@ -35,6 +35,23 @@ impl Patch {
         &mut self.texels[(y + 1) * (self.side + 2) + x + 1]
     }
 
+    /// Red, green and blue at a place where pixels' centres are at whole numbers; beyond the edge as
+    /// on it.
+    pub fn bilinear(&self, x: f32, y: f32) -> [f32; 3] {
+        let last = (self.side - 1) as f32;
+        let (x, y) = (x.clamp(0.0, last), y.clamp(0.0, last));
+        let (i, j) = (x as usize, y as usize);
+        let (fx, fy) = (x - i as f32, y - j as f32);
+        let next = |at: usize| (at + 1).min(self.side - 1);
+        let texel = |x: usize, y: usize| self.texels[(y + 1) * (self.side + 2) + x + 1];
+        let corners = [texel(i, j), texel(next(i), j), texel(i, next(j)), texel(next(i), next(j))];
+        std::array::from_fn(|k| {
+            let top = corners[0][k] + fx * (corners[1][k] - corners[0][k]);
+            let low = corners[2][k] + fx * (corners[3][k] - corners[2][k]);
+            top + fy * (low - top)
+        })
+    }
+
     /// Writes the mask, row by row, and the border.
     pub fn finish(&mut self, mask: &[f32]) {
         let side = self.side;
