@@ -11,19 +11,21 @@ use gst_video::{VideoFormat, VideoInfo, VideoInterlaceMode};
 /// Name, type, default, range or values, C(ontrollable) or R(eady), of DESIGN.md's table.
 const PROPERTIES: &str = "
     source              gchararray  -         -           C
-    engine              enum        auto      auto,mesh,neural R
+    engine              enum        auto      auto,mesh,neural,hybrid R
     model-dir           gchararray  -         -           R
     detector-file       gchararray  -         -           R
     landmarker-file     gchararray  -         -           R
     model-file          gchararray  -         -           R
     recognizer-file     gchararray  -         -           R
+    occluder-file       gchararray  -         -           R
+    parser-file         gchararray  -         -           R
     model-cache-dir     gchararray  -         -           R
     execution-provider  enum        auto      auto,cpu,coreml,cuda,tensorrt,openvino,webgpu,xnnpack R
     device              gchararray  -         -           R
     batch-size          guint       1         1..16       R
     pixel-boost         guint       0         0..1024     C
     swap-weight         gdouble     0.5       0..1        C
-    masks               enum        box+area  box,area,mouth R
+    masks               enum        box+area  box,area,mouth,occlusion,region R
     threads             guint       0         0..256      R
     max-in-flight       guint       0         0..16       R
     quality             enum        balanced  performance,balanced,quality C
@@ -31,6 +33,7 @@ const PROPERTIES: &str = "
     target-fps          guint       0         0..240      C
     select              enum        largest   largest,all,left-most,right-most,top,bottom,centre,reference C
     reference           gchararray  -         -           C
+    face-map            gchararray  -         -           C
     reference-distance  gdouble     0         0..2        C
     max-faces           guint       8         1..64       C
     detection-threshold gdouble     0.5       0..1        C
