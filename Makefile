@@ -22,7 +22,10 @@ APT := pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer
 # For the window's test: an X server and OpenGL without a screen.
 HEADLESS := xvfb xauth libgl1-mesa-dri libegl1 libxkbcommon-x11-0 libxcursor1 libxi6
 
-.PHONY: help demo live deps models build test fmt clippy macos docs bench soak install uninstall clean
+# What makes a Debian package.
+PACKAGING := dpkg-dev binutils
+
+.PHONY: help demo live deps models build test fmt clippy macos docs bench soak install uninstall deb reference clean
 .NOTPARALLEL:
 
 help:
@@ -35,6 +38,8 @@ help:
 	@echo 'make soak       ten minutes live: nothing lost, latency as told, memory flat'
 	@echo 'make install    plugin and models into your home, where GStreamer finds them by itself'
 	@echo 'make uninstall  remove what install put there'
+	@echo 'make deb        a Debian package: $(TARGET)/packages'
+	@echo 'make reference  docs/reference.txt, what gst-inspect-1.0 tells of the element'
 	@echo 'make deps       install the system packages that are missing (the others do it too)'
 	@echo 'make clean      remove what was built'
 
@@ -80,7 +85,7 @@ build: deps
 
 # The list of what must hold; cargo's own summary comes last. FFmpeg judges files, and shares no code with what
 # writes them; an example is in Python.
-test: APT += ffmpeg python3-gi gir1.2-gstreamer-1.0 $(HEADLESS)
+test: APT += ffmpeg parallel $(PACKAGING) python3-gi gir1.2-gstreamer-1.0 $(HEADLESS)
 test: deps models fmt clippy macos docs demo
 	cargo test --workspace --no-fail-fast --lib --tests
 
@@ -135,6 +140,15 @@ uninstall:
 	rm "$$list"; \
 	for folder in '$(OWN)/models' '$(OWN)' '$(PLUGINS)' '$(dir $(PLUGINS))'; do rmdir "$$folder" 2>/dev/null || true; done; \
 	echo 'uninstalled'
+
+# Into target/packages; what it needs and holds: packaging/deb/build.sh.
+deb: APT += $(PACKAGING)
+deb: build models
+	cargo build --release --example swap
+	@packaging/deb/build.sh '$(TARGET)/release' '$(TARGET)/packages'
+
+reference: build
+	GST_PLUGIN_PATH='$(TARGET)/release' gst-inspect-1.0 --no-colors faceswap | sed 's|$(abspath $(TARGET))/release/||' > docs/reference.txt
 
 clean:
 	cargo clean

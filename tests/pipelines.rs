@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use common::{astronaut, folder, hopper, library, models, repo, shared};
+use common::{astronaut, folder, hopper, library, models, repo, shared, without_build_folder};
 
 /// A folder with only the plugin in it, and the registry made of it.
 fn plugin() -> &'static Path {
@@ -230,14 +230,7 @@ fn a_model_that_cannot_be_used_is_named_with_the_reason() {
 /// A copy of the plugin that takes another folder, which does not exist, for the one it was built in.
 fn moved(name: &str) -> PathBuf {
     let folder = folder(name);
-    let mut bytes = fs::read(library()).unwrap();
-    let built_in = env!("CARGO_MANIFEST_DIR").as_bytes();
-    let elsewhere = [b"/", vec![b'x'; built_in.len() - 1].as_slice()].concat();
-    let mut at = 0;
-    while let Some(found) = bytes[at..].windows(built_in.len()).position(|window| window == built_in) {
-        at += found;
-        bytes[at..at + built_in.len()].copy_from_slice(&elsewhere);
-    }
+    let bytes = without_build_folder(fs::read(library()).unwrap());
     fs::write(folder.join(library().file_name().unwrap()), bytes).unwrap();
     folder
 }

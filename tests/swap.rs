@@ -4,76 +4,24 @@ mod common;
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Output, Stdio},
-    sync::OnceLock,
     thread,
     time::Duration,
 };
 
-use common::{astronaut, example, folder, hopper, models};
-
-/// Thirty seconds with sound: a camera that moves over a photo. Key frames every two seconds, B-frames between.
-fn clip() -> &'static Path {
-    static CLIP: OnceLock<PathBuf> = OnceLock::new();
-    CLIP.get_or_init(|| {
-        let clip = folder("swap-clip").join("in.mp4");
-        ffmpeg(&format!(
-            "-loop 1 -framerate 25 -i {} -f lavfi -i sine=f=440:r=44100 -t 30 \
-             -vf crop=400:300:'56+40*sin(t)':'20+20*cos(t)',scale=320:240,format=yuv420p \
-             -c:v libx264 -preset veryfast -g 50 -bf 2 -c:a aac -b:a 96k {}",
-            astronaut(),
-            clip.display()
-        ));
-        clip
-    })
-}
-
-fn ffmpeg(arguments: &str) -> String {
-    tool("ffmpeg", &format!("-v error -y -nostdin {arguments}"))
-}
-
-fn tool(name: &str, arguments: &str) -> String {
-    let arguments = arguments.split_whitespace().map(|word| word.replace('\'', ""));
-    let output = Command::new(name).args(arguments).output().unwrap_or_else(|e| panic!("{name}: {e}"));
-    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn probe(file: &Path, what: &str) -> Vec<String> {
-    let lines = tool("ffprobe", &format!("-v error {what} -of csv=p=0 {}", file.display()));
-    lines.lines().map(|line| line.trim_end_matches(',').to_owned()).filter(|line| !line.is_empty()).collect()
-}
-
-/// Size, times and checksum of each packet of a kind of stream.
-fn packets(file: &Path, kind: &str) -> Vec<String> {
-    probe(
-        file,
-        &format!(
-            "-select_streams {kind} -show_packets -show_data_hash MD5 -show_entries packet=pts_time,duration_time,size,data_hash"
-        ),
-    )
-}
-
-/// When each frame is shown, and for how long.
-fn times(file: &Path) -> Vec<String> {
-    let mut times = probe(file, "-select_streams v:0 -show_entries packet=pts_time,duration_time");
-    times.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
-    times
-}
-
-fn seconds(line: &str) -> f64 {
-    line.split(',').next().unwrap().parse().unwrap()
-}
-
-/// Checksum of all decoded pictures.
-fn pictures(file: &Path) -> String {
-    ffmpeg(&format!("-i {} -map 0:v:0 -f md5 -", file.display()))
-}
+use common::{
+    astronaut, example,
+    film::{clip, ffmpeg, packets, pictures, probe, seconds, times, tool},
+    folder, hopper, models, repo,
+};
 
 fn swap(arguments: &str) -> Command {
     let mut command = Command::new(example("swap"));
-    command.args(["--source", &hopper(), "--encoder-option", "speed-preset=ultrafast"]);
+    command.args(["--source", &hopper()]);
+    if arguments.contains("x264enc") {
+        command.args(["--encoder-option", "speed-preset=ultrafast"]);
+    }
     command.args(arguments.split_whitespace()).env("GST_FACESWAP_MODEL_DIR", models());
     command.stderr(Stdio::piped()).stdout(Stdio::piped());
     command
@@ -174,4 +122,121 @@ fn interrupted_it_finishes_a_shorter_file_and_can_go_on() {
     assert!(shown.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-3), "{shown:?}");
     run(clip(), &out, &format!("{X264} --resume"), 0);
     assert_eq!(times(&out), times(clip()));
+}
+
+/// Two seconds of the clip in another form.
+fn short(name: &str, how: &str) -> std::path::PathBuf {
+    let file = folder(name).join(name.replace("-dot-", "."));
+    ffmpeg(&format!("-i {} -t 2 {how} {}", clip().display(), file.display()));
+    file
+}
+
+#[test]
+fn uneven_times_are_kept() {
+    let vfr = short("vfr-dot-mp4", "-vf select=mod(n-3\\,7) -fps_mode vfr -c:v libx264 -g 12 -c:a copy");
+    let out = vfr.with_file_name("out.mp4");
+    run(&vfr, &out, "--video-encoder x264enc --segment 0.5", 0);
+    let (before, after) = (times(&vfr), times(&out));
+    assert!(before.len() > 40 && before.iter().any(|line| line.ends_with("0.080000")), "{before:?}");
+    let shown = |times: &[String]| times.iter().map(|line| seconds(line)).collect::<Vec<_>>();
+    assert_eq!(shown(&before), shown(&after));
+    assert_eq!(packets(&out, "a"), packets(&vfr, "a"));
+}
+
+#[test]
+fn a_turned_picture_is_swapped_upright_and_stays_turned() {
+    // The face lies on its side in the stored picture, as a phone held upright stores it.
+    let lying = short("lying-dot-mp4", "-vf transpose=2 -c:v libx264 -c:a copy");
+    let turned = lying.with_file_name("turned.mp4");
+    ffmpeg(&format!("-i {} -c copy -metadata:s:v:0 rotate=90 {}", lying.display(), turned.display()));
+    let out = lying.with_file_name("out.mp4");
+    let said = run(&turned, &out, "--video-encoder x264enc", 0);
+    assert!(said.contains(" 50 ") && !said.contains("no face"), "{said}");
+    let turn = "-select_streams v -show_entries stream=width,height:stream_side_data=rotation";
+    assert_eq!(probe(&out, turn), probe(&turned, turn));
+    assert!(probe(&out, turn).iter().any(|line| line.contains("90")), "{:?}", probe(&out, turn));
+}
+
+#[test]
+fn matroska_keeps_sound_and_subtitles_and_webm_is_written() {
+    let scratch = folder("swap-matroska");
+    let text = scratch.join("in.srt");
+    fs::write(&text, "1\n00:00:00,500 --> 00:00:01,500\nTom & \"Jerry\" > all\n").unwrap();
+    let (film, out) = (scratch.join("in.mkv"), scratch.join("out.mkv"));
+    let how = "-t 2 -c:v copy -c:a libopus -c:s srt";
+    ffmpeg(&format!("-i {} -i {} {how} {}", clip().display(), text.display(), film.display()));
+    run(&film, &out, "--video-encoder x264enc", 0);
+    for kind in ["a", "s"] {
+        let (before, after) = (packets(&film, kind), packets(&out, kind));
+        assert!(!before.is_empty() && before == after, "{before:?} became {after:?}");
+    }
+
+    let webm = scratch.join("out.webm");
+    let said = run(&film, &webm, "", 4 + 1);
+    assert!(said.contains("subtitle") || said.contains("text/x-raw"), "{said}");
+}
+
+#[test]
+fn a_part_of_a_video_pictures_and_folders() {
+    let scratch = folder("swap-folder");
+    let (films, results) = (scratch.join("films"), scratch.join("results"));
+    fs::create_dir_all(&films).unwrap();
+    ffmpeg(&format!("-i {} -t 2 -c copy {}", clip().display(), films.join("a.mp4").display()));
+    fs::copy(astronaut(), films.join("b.png")).unwrap();
+    fs::write(films.join("c.mp4"), "no video").unwrap();
+    let said = run(&films, &results, "--start 0.5 --end 1.5 --video-encoder x264enc", 4);
+    assert!(said.contains("c.mp4") && said.contains("not all targets"), "{said}");
+    assert_eq!(times(&results.join("a.mp4")).len(), 25);
+    let (before, after) = (image::open(astronaut()).unwrap(), image::open(results.join("b.png")).unwrap());
+    assert_eq!((before.width(), before.height()), (after.width(), after.height()));
+    assert_ne!(before.to_rgb8(), after.to_rgb8());
+    assert!(!results.join("c.mp4").exists());
+}
+
+#[test]
+fn what_cannot_work_is_said_with_its_exit_code() {
+    let scratch = folder("swap-wrong");
+    let (out, text, plain) = (scratch.join("out.mp4"), scratch.join("text.mp4"), scratch.join("plain.png"));
+    fs::write(&text, "no video").unwrap();
+    image::RgbImage::from_pixel(200, 200, image::Rgb([200, 180, 160])).save(&plain).unwrap();
+    let there = scratch.join("there.mp4");
+    fs::write(&there, "something").unwrap();
+    let film = clip();
+    let no_file = scratch.join("none.mp4");
+    let cases = [
+        (no_file.as_path(), &out, "", 4, "no such file"),
+        (&text, &out, "", 4, "text.mp4"),
+        (film, &there, "", 7, "--force"),
+        (film, &out.with_extension("xyz"), "", 5, "mkv"),
+        (film, &out, "--video-encoder noenc", 5, "noenc"),
+        (film, &out.with_extension("webm"), "--video-encoder x264enc", 5, "webmmux"),
+        (film, &out, "--video-encoder x264enc --set no-such=1", 2, "no-such"),
+        (film, &out, "--video-encoder x264enc --engine warp", 2, "engine"),
+        (film, &out, "--video-encoder x264enc --start 40", 2, "--start"),
+        (film, &out, "--video-encoder x264enc --quality 0", 2, "--quality"),
+        (film, &scratch.join("no/out.mp4"), "--video-encoder x264enc", 6, "no such folder"),
+    ];
+    for (target, output, more, code, reason) in cases {
+        let said = run(target, output, more, code);
+        assert!(said.contains(reason), "{reason}: {said}");
+    }
+    for (source, reason) in [(Path::new("none.jpg"), "no such file"), (&plain, "no face")] {
+        let mut command = Command::new(example("swap"));
+        command.arg("-s").arg(source).arg("-t").arg(film).arg("-o").arg(&out);
+        command.args(["--video-encoder", "x264enc"]).env("GST_FACESWAP_MODEL_DIR", models());
+        let said = ends(&command.output().unwrap(), 3);
+        assert!(said.contains(reason) && said.contains(source.to_str().unwrap()), "{said}");
+    }
+    assert_eq!(fs::read(&there).unwrap(), b"something");
+    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 3);
+}
+
+#[test]
+fn the_help_names_every_option_of_the_readme() {
+    let help = ends(&swap("--help").output().unwrap(), 0);
+    let readme = fs::read_to_string(repo().join("README.md")).unwrap();
+    let section = readme.split("## Files: the swap program").nth(1).unwrap().split("\n## ").next().unwrap();
+    for option in section.split("`--").skip(1).map(|rest| rest.split(['`', ' ']).next().unwrap()) {
+        assert!(help.contains(&format!("--{option}")), "--{option}");
+    }
 }

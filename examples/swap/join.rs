@@ -15,7 +15,7 @@ use crate::{
     exit::{Exit, Outcome, fail},
     movie::{Movie, Stream},
     part::{Reader, Trailer},
-    pipe,
+    pipe, subtitles,
     timing::Timing,
 };
 
@@ -161,10 +161,11 @@ impl Join<'_> {
             let linked = match queue {
                 Some((_, queue)) => {
                     clip(pad, range.clone());
+                    subtitles::store(pad);
                     queue
                         .static_pad("sink")
                         .context("a queue without a pad")
-                        .and_then(|to| Ok(pad.link(&to).map(drop)?))
+                        .and_then(|to| Ok(pad.link_full(&to, gst::PadLinkCheck::empty()).map(drop)?))
                 }
                 None => pipe::drain(&pipeline, pad),
             };
@@ -179,10 +180,11 @@ impl Join<'_> {
         let text = !pipe::is(&stream.caps, "audio/") && !pipe::is(&stream.caps, "video/");
         // Subtitles come seldom, and must not hold back the sound.
         let queue = queue(pipeline, if text { 0 } else { 60_000_000_000 })?;
+        let stored = subtitles::stored(&stream.caps);
         let template = mux
             .pad_template_list()
             .into_iter()
-            .find(|t| t.direction() == gst::PadDirection::Sink && t.caps().can_intersect(&stream.caps));
+            .find(|t| t.direction() == gst::PadDirection::Sink && t.caps().can_intersect(&stored));
         let pad = template.and_then(|template| mux.request_pad(&template, None, None));
         let (Some(pad), Some(from)) = (pad, queue.static_pad("src")) else {
             return fail(
@@ -203,7 +205,9 @@ impl Join<'_> {
 pub fn holds(movie: &Movie, muxer: &str) -> Outcome<()> {
     let Some(factory) = gst::ElementFactory::find(muxer) else { return Ok(()) };
     let takes = encoder::templates(&factory, gst::PadDirection::Sink);
-    if let Some(stream) = movie.others.iter().find(|stream| !takes.can_intersect(&stream.caps)) {
+    if let Some(stream) =
+        movie.others.iter().find(|stream| !takes.can_intersect(&subtitles::stored(&stream.caps)))
+    {
         return fail(
             Exit::Encoder,
             format!(
@@ -226,13 +230,20 @@ fn queue(pipeline: &gst::Pipeline, nanoseconds: u64) -> Result<gst::Element> {
     Ok(queue)
 }
 
-/// Passes packets of a time, and counts time from its start.
+/// Counts time as the stream does, from the range's start, and passes only its packets.
 fn clip(pad: &gst::Pad, range: Range<u64>) {
-    if range == (0..u64::MAX) {
-        return;
-    }
-    pad.set_offset(-(range.start as i64));
-    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+    pad.set_offset(-i64::try_from(range.start).unwrap_or(i64::MAX));
+    let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    pad.add_probe(mask, move |pad, info| {
+        if let Some(gst::EventView::Segment(event)) = info.event().map(|event| event.view()) {
+            // Some containers begin at a time of their own, which running time leaves out.
+            if let Some(segment) = event.segment().downcast_ref::<gst::ClockTime>() {
+                let mut segment = segment.clone();
+                segment.set_base(segment.time());
+                info.data = Some(gst::PadProbeData::Event(gst::event::Segment::new(&segment)));
+            }
+            return gst::PadProbeReturn::Ok;
+        }
         let time = info.buffer().and_then(|buffer| pipe::stream_time(pad, buffer));
         match time {
             Some(time) if !range.contains(&time) => gst::PadProbeReturn::Drop,
@@ -272,7 +283,7 @@ fn feed(source: &gst_app::AppSrc, parts: &[PathBuf], timing: &Timing, start: u64
     });
     match &result {
         Ok(()) => drop(source.end_of_stream()),
-        Err(error) => gst::element_error!(source, gst::ResourceError::Read, ["{error:#}"]),
+        Err(error) => gst::element_error!(source, gst::ResourceError::Read, ("{error:#}")),
     }
     result
 }

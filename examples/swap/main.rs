@@ -11,12 +11,14 @@ mod job;
 mod join;
 mod movie;
 mod mp4;
+mod pages;
 mod part;
 mod picture;
 mod pipe;
 mod plan;
 mod segment;
 mod show;
+mod subtitles;
 mod swapper;
 mod targets;
 mod timing;
@@ -40,6 +42,14 @@ use swapper::Swapper;
 use targets::Target;
 
 fn main() -> ExitCode {
+    match pages::write() {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(error) => {
+            eprintln!("swap: {error}");
+            return ExitCode::from(Exit::Usage as u8);
+        }
+    }
     let args = Args::parse();
     let mut show = Show::new(args.enable_monitoring);
     let result = run(&args, &mut show);

@@ -92,6 +92,6 @@ pub fn drain(pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<()> {
 /// Makes an error of what failed where no result can be given back.
 pub fn report(element: &gst::Element, result: Result<()>) {
     if let Err(error) = result {
-        gst::element_error!(element, gst::StreamError::Failed, ["{error:#}"]);
+        gst::element_error!(element, gst::StreamError::Failed, ("{error:#}"));
     }
 }

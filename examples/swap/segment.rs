@@ -136,6 +136,9 @@ impl Work<'_> {
         ))?;
         pipe::element(&pipeline, "file")?.set_property("location", &self.movie.path);
         let (before, after) = (pipe::element(&pipeline, "before")?, pipe::element(&pipeline, "after")?);
+        if !self.movie.is_timed() {
+            give_times(&before)?;
+        }
         keep(&before, segment.lead..u64::MAX, |_| {})?;
         let count = passed.clone();
         keep(&after, segment.start..segment.end, move |frame| {
@@ -175,6 +178,26 @@ fn keep(
             return gst::PadProbeReturn::Drop;
         }
         seen(buffer);
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+/// Gives frames without a time the one after the frame before.
+fn give_times(element: &gst::Element) -> Result<()> {
+    let pad = element.static_pad("src").context("an element without a pad")?;
+    let next = AtomicU64::new(0);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let rate =
+            pad.current_caps().and_then(|caps| caps.structure(0)?.get::<gst::Fraction>("framerate").ok());
+        let (frames, seconds) = rate.map_or((0, 1), |rate| (rate.numer() as u64, rate.denom() as u64));
+        let usual = if frames > 0 { 1_000_000_000 * seconds / frames } else { 40_000_000 };
+        if let Some(buffer) = info.buffer_mut() {
+            let time = buffer.pts().map_or(next.load(Relaxed), gst::ClockTime::nseconds);
+            let time = time.max(next.load(Relaxed));
+            buffer.make_mut().set_pts(gst::ClockTime::from_nseconds(time));
+            next.store(time + usual, Relaxed);
+        }
         gst::PadProbeReturn::Ok
     });
     Ok(())
@@ -234,7 +257,7 @@ fn sink(out: &Arc<Mutex<Option<Writer>>>, feed: &Arc<Feed>) -> gst::Element {
                     gst::element_error!(
                         sink,
                         gst::ResourceError::Write,
-                        ["the part cannot be written: {error:#}"]
+                        ("the part cannot be written: {error:#}")
                     );
                     gst::FlowError::Error
                 })

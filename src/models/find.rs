@@ -25,7 +25,7 @@ pub enum Wanted {
 }
 
 /// What the user chose; `None` means the default. Order of folders: `model_dir`,
-/// `GST_FACESWAP_MODEL_DIR`, the user's data folder, the build's own `models/`.
+/// `GST_FACESWAP_MODEL_DIR`, the user's data folder, the system's, the build's own `models/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
     pub model_dir: Option<PathBuf>,
@@ -48,7 +48,9 @@ impl Search {
         let mut folders = Vec::with_capacity(4);
         folders.extend(self.model_dir.clone());
         folders.extend(env_path("GST_FACESWAP_MODEL_DIR"));
-        folders.extend(data_folder().map(|folder| folder.join("gst-faceswap").join("models")));
+        let own = |data: PathBuf| data.join("gst-faceswap").join("models");
+        folders.extend(data_folder().map(own));
+        folders.extend(system_folders().into_iter().map(own).filter(|folder| folder.is_dir()));
         folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
         folders
     }
@@ -215,6 +217,16 @@ impl Pack {
 
 fn env_path(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Where packages put their data.
+fn system_folders() -> Vec<PathBuf> {
+    let usual = match cfg!(target_os = "macos") {
+        true => "/opt/homebrew/share:/usr/local/share",
+        false => "/usr/local/share:/usr/share",
+    };
+    let listed = env::var_os("XDG_DATA_DIRS").filter(|value| !value.is_empty());
+    env::split_paths(&listed.unwrap_or_else(|| usual.into())).filter(|path| path.is_absolute()).collect()
 }
 
 #[cfg(target_os = "macos")]

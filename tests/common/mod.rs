@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod film;
+
 use std::{
     env,
     path::{Path, PathBuf},
@@ -81,6 +83,18 @@ pub fn library() -> PathBuf {
     let name = format!("{}gstfaceswap{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
     let places = [deps.join(&name), deps.join("..").join(&name)];
     places.into_iter().find(|path| path.is_file()).expect("the plugin beside the tests")
+}
+
+/// A library or program that takes another folder, which does not exist, for the one it was built in.
+pub fn without_build_folder(mut bytes: Vec<u8>) -> Vec<u8> {
+    let built_in = env!("CARGO_MANIFEST_DIR").as_bytes();
+    let elsewhere = [b"/", vec![b'x'; built_in.len() - 1].as_slice()].concat();
+    let mut at = 0;
+    while let Some(found) = bytes[at..].windows(built_in.len()).position(|window| window == built_in) {
+        at += found;
+        bytes[at..at + built_in.len()].copy_from_slice(&elsewhere);
+    }
+    bytes
 }
 
 /// A program of `examples`, built as a user builds it.
