@@ -191,7 +191,7 @@ fn give_times(element: &gst::Element) -> Result<()> {
         let rate =
             pad.current_caps().and_then(|caps| caps.structure(0)?.get::<gst::Fraction>("framerate").ok());
         let (frames, seconds) = rate.map_or((0, 1), |rate| (rate.numer() as u64, rate.denom() as u64));
-        let usual = if frames > 0 { 1_000_000_000 * seconds / frames } else { 40_000_000 };
+        let usual = (1_000_000_000 * seconds).checked_div(frames).unwrap_or(40_000_000);
         if let Some(buffer) = info.buffer_mut() {
             let time = buffer.pts().map_or(next.load(Relaxed), gst::ClockTime::nseconds);
             let time = time.max(next.load(Relaxed));

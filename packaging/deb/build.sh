@@ -57,5 +57,8 @@ Description: GStreamer element that replaces faces in video
 CONTROL
 (cd "$root" && find usr -type f -exec md5sum {} + > DEBIAN/md5sums)
 mkdir -p "$result"
-dpkg-deb --root-owner-group --build "$root" "$result/${name}_${version}_$architecture.deb" >/dev/null
-echo "$result/${name}_${version}_$architecture.deb"
+package=${name}_${version}_$architecture.deb
+dpkg-deb --root-owner-group -Zgzip --build "$root" "$work/$package" >/dev/null
+cp "$work/$package" "$result/.$package.$$"
+mv "$result/.$package.$$" "$result/$package"
+echo "$result/$package"
