@@ -137,7 +137,8 @@ fn uneven_times_are_kept() {
     let out = vfr.with_file_name("out.mp4");
     run(&vfr, &out, "--video-encoder x264enc --segment 0.5", 0);
     let (before, after) = (times(&vfr), times(&out));
-    assert!(before.len() > 40 && before.iter().any(|line| line.ends_with("0.080000")), "{before:?}");
+    let uneven = before.windows(2).any(|pair| seconds(&pair[1]) - seconds(&pair[0]) > 0.07);
+    assert!(before.len() > 40 && uneven, "{before:?}");
     let shown = |times: &[String]| times.iter().map(|line| seconds(line)).collect::<Vec<_>>();
     assert_eq!(shown(&before), shown(&after));
     assert_eq!(packets(&out, "a"), packets(&vfr, "a"));
@@ -172,8 +173,9 @@ fn matroska_keeps_sound_and_subtitles_and_webm_is_written() {
     }
 
     let webm = scratch.join("out.webm");
-    let said = run(&film, &webm, "", 4 + 1);
-    assert!(said.contains("subtitle") || said.contains("text/x-raw"), "{said}");
+    let said = run(&film, &webm, "", 0);
+    assert!(!said.contains("warning"), "{said}");
+    assert_eq!((packets(&webm, "v").len(), packets(&webm, "a")), (times(&film).len(), packets(&film, "a")));
 }
 
 #[test]

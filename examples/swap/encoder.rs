@@ -65,7 +65,8 @@ const KNOWN: [Known; 9] = [
     Known { factory: "vp8enc", parser: "", usual: VPX, quality: cq, bitrate: bits },
 ];
 
-const VPX: &[(&str, &str)] = &[("deadline", "1"), ("cpu-used", "5")];
+/// Looking ahead makes frames that are not shown, which do not come out one for one.
+const VPX: &[(&str, &str)] = &[("deadline", "1"), ("cpu-used", "5"), ("lag-in-frames", "0")];
 
 /// Extension and muxer.
 const CONTAINERS: [(&str, &str); 6] = [
