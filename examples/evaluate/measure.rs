@@ -50,7 +50,8 @@ pub struct Target {
 /// A measured frame of a swapped clip.
 pub struct Measured {
     pub number: usize,
-    pub retrieved: bool,
+    /// Entry of the gallery that is most alike; the target's own comes last.
+    pub nearest: Option<usize>,
     pub cosine: f64,
     pub other: f64,
     pub landmark: f64,
@@ -161,7 +162,7 @@ impl Worker {
             let sharp = scores::sharpness(&luma, probe.region.width, &probe.region.inside);
             frames.push(Measured {
                 number,
-                retrieved: scores::nearest(&embedding, all) == Some(person.entry),
+                nearest: scores::nearest(&embedding, all),
                 cosine: scores::cosine(&embedding, &person.seen.embedding),
                 other: scores::cosine(&embedding, &gallery[person.entry]),
                 landmark: scores::landmark_error(&mesh[..], &probe.seen.mesh[..], probe.eyes),

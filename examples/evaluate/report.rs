@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::{
-    measure::{Own, Person, Swapped, Target},
+    measure::{Measured, Own, Person, Swapped, Target},
     scores,
 };
 
@@ -41,8 +41,12 @@ pub struct Report {
     untouched: Vec<Scores>,
     /// Cosine between the two photos of each person.
     pub pairs: Vec<f64>,
+    people: BTreeMap<String, Vec<Likeness>>,
     worst: Vec<(f64, String)>,
 }
+
+/// Of one measured frame: taken for the person, taken for the target, cosine to either photo.
+type Likeness = [f64; 4];
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values.fold((0.0, 0), |(sum, count), v| (sum + v, count + 1));
@@ -58,10 +62,19 @@ impl Report {
         swapped: &[Swapped],
         own: &[Own; 2],
     ) {
+        let mut retrieved = Vec::new();
+        for (person, swapped) in people.iter().zip(swapped) {
+            let is = |yes: bool| f64::from(u8::from(yes));
+            let hit = |f: &Measured| is(f.nearest == Some(person.entry));
+            let target = |f: &Measured| is(f.nearest == Some(gallery.len()));
+            let likeness = swapped.frames.iter().map(|f| [hit(f), target(f), f.cosine, f.other]);
+            retrieved.extend(swapped.frames.iter().map(hit));
+            self.people.entry(person.name.clone()).or_default().extend(likeness);
+        }
         let frames = || swapped.iter().flat_map(|s| &s.frames);
         let mut scores = Scores::new();
         let mut put = |key: &str, value: f64| scores.insert(key.into(), value);
-        put("retrieval", 100.0 * mean(frames().map(|f| f64::from(u8::from(f.retrieved)))));
+        put("retrieval", 100.0 * mean(retrieved.into_iter()));
         put("cosine", mean(frames().map(|f| f.cosine)));
         put("cosine-other", mean(frames().map(|f| f.other)));
         put("landmark-error", mean(frames().map(|f| f.landmark)));
@@ -79,7 +92,7 @@ impl Report {
         self.untouched(target, people, gallery);
         for (person, swapped) in people.iter().zip(swapped) {
             let name = |f: usize| format!("{} frame {f} with {}", target.clip.name, person.name);
-            let text = |f: &crate::measure::Measured| {
+            let text = |f: &Measured| {
                 format!("{}: cosine {:.3}, landmark error {:.2} %", name(f.number), f.cosine, f.landmark)
             };
             // Likeness and expression in one number: 5 % of error counts as much as the whole cosine.
@@ -114,6 +127,12 @@ impl Report {
         (mean(values.map(|v| v.0)), value, name)
     }
 
+    /// Mean over each person's frames.
+    fn likeness(&self) -> impl Iterator<Item = (&str, Likeness)> {
+        let of = |frames: &Vec<Likeness>| std::array::from_fn(|k| mean(frames.iter().map(|f| f[k])));
+        self.people.iter().map(move |(name, frames)| (name.as_str(), of(frames)))
+    }
+
     pub fn print(&self, earlier: Option<&Value>) {
         let pad = METRICS.iter().map(|m| m.1.len()).max().unwrap_or(0);
         let last = if earlier.is_some() { "   ×mean  ×worst" } else { "" };
@@ -138,6 +157,10 @@ impl Report {
         }
         let pairs = mean(self.pairs.iter().copied());
         println!("{:pad$} {pairs:8.3}", "two real photos, cosine");
+        println!("\nperson   retrieved %   taken for the target %   cosine to source   to the other photo");
+        for (name, [hit, target, source, other]) in self.likeness() {
+            println!("{name:8} {:11.1} {:24.1} {source:18.3} {other:20.3}", 100.0 * hit, 100.0 * target);
+        }
         println!("\nworst frames:");
         self.worst.iter().for_each(|(_, text)| println!("  {text}"));
     }
@@ -153,7 +176,7 @@ impl Report {
         let clips: BTreeMap<&str, &Scores> = self.clips.iter().map(|(n, s)| (n.as_str(), s)).collect();
         let worst: Vec<&str> = self.worst.iter().map(|(_, text)| text.as_str()).collect();
         let all = json!({
-            "scores": scores, "clips": clips, "untouched": self.untouched,
+            "scores": scores, "clips": clips, "people": self.likeness().collect::<BTreeMap<_, _>>(), "untouched": self.untouched,
             "two-photos": mean(self.pairs.iter().copied()), "worst-frames": worst,
         });
         fs::write(path, serde_json::to_string_pretty(&all)? + "\n")

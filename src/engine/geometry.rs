@@ -1,6 +1,12 @@
 //! Points, boxes and similarity transforms in pixel coordinates: (0, 0) is the top left corner of
 //! the top left pixel, whose centre is (0.5, 0.5).
 
+/// 0 up to `low`, 1 from `high` on, in between a cubic without a kink; falling where `low > high`.
+pub(crate) fn smoothstep(low: f32, high: f32, v: f32) -> f32 {
+    let x = ((v - low) / (high - low)).clamp(0.0, 1.0);
+    x * x * (3.0 - 2.0 * x)
+}
+
 /// A point in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Point {

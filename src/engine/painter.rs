@@ -17,7 +17,7 @@ use super::{
     swap::{
         cover::cover,
         hybrid::{HybridSwap, KeySwapper, Maker},
-        mesh::{Look, MeshSwap, light, shape::Usual, topology::VERTICES},
+        mesh::{Look, MeshSwap, light, shape::Usual, topology::VERTICES, worn::Worn},
         neural::{NeuralSwap, Target},
     },
 };
@@ -35,6 +35,7 @@ struct Light {
     scratch: light::Scratch,
     gains: Box<light::Gains>,
     usual: Usual,
+    worn: Worn,
     /// Of the target's picture, smoothed in time.
     sharpness: f32,
 }
@@ -47,6 +48,7 @@ impl Default for Light {
             scratch: light::Scratch::default(),
             gains: Box::new([[0.0; 5]; VERTICES]),
             usual: Usual::default(),
+            worn: Worn::default(),
             sharpness: 0.0,
         }
     }
@@ -280,6 +282,7 @@ impl Painter {
                 let light = self.spare.pop().unwrap_or_default();
                 let mut light = Light { track: face.track, lit: false, ..light };
                 light.usual.forget();
+                light.worn.forget();
                 self.lights.push(light);
             }
         }
@@ -313,6 +316,7 @@ impl Painter {
             let sharpness = light::of_frame(frame, &face.raw, &mut scratch.target, &mut scratch.seen);
             light::gains(&face.shown(source).view().skin.low, params.colour_match, scratch, &mut new);
             let fresh = face.fresh || !light.lit;
+            light.worn.observe(frame, &face.raw, plan.dt);
             light.approach(&new, plan.dt, fresh);
             light.sharpness += if fresh { 1.0 } else { 0.1 } * (sharpness - light.sharpness);
             light.lit = true;
@@ -347,8 +351,13 @@ impl Painter {
                 let light = self.lights.iter().find(|light| light.track == face.track && light.lit);
                 let mut drawn = None;
                 if let Some(light) = light.filter(|_| !covered) {
-                    let look =
-                        Look { view, gains: &light.gains, usual: &light.usual, sharpness: light.sharpness };
+                    let look = Look {
+                        view,
+                        gains: &light.gains,
+                        usual: &light.usual,
+                        worn: &light.worn,
+                        sharpness: light.sharpness,
+                    };
                     let region = self.swap.draw(frame, &face.mesh, look, params, &mut self.pool);
                     drawn = region.map_err(EngineError::Panicked)?;
                 }

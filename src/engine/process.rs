@@ -7,10 +7,7 @@ use super::{
     detect::Detector,
     landmarks::Landmarker,
     pool::Pool,
-    swap::{
-        hybrid::cells,
-        mesh::{light, shape},
-    },
+    swap::{hybrid::cells, mesh},
 };
 use crate::{models::Pack, sync::lock};
 
@@ -34,8 +31,7 @@ impl Engine {
     /// # Errors
     /// A model or ONNX Runtime that cannot be loaded, with its path and what to do.
     pub fn new(pack: &Pack, threads: usize) -> Result<Self, EngineError> {
-        light::prepare();
-        shape::prepare();
+        mesh::prepare();
         cells::prepare();
         let threads = match threads {
             0 => crate::control::performance_cores(),

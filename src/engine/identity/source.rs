@@ -19,9 +19,9 @@ use crate::{
         geometry::Point,
         landmarks::{CropBox, Landmarker, bounds},
         swap::mesh::{
+            self,
             bake::{Photo, Skin, bake},
-            light,
-            shape::{self, Shape},
+            shape::Shape,
             texture::Texture,
             topology::{Mesh, VERTICES},
         },
@@ -125,8 +125,7 @@ impl SourceLoader {
     /// # Errors
     /// A model or ONNX Runtime that cannot be loaded.
     pub fn new(pack: &Pack) -> Result<Self, EngineError> {
-        light::prepare();
-        shape::prepare();
+        mesh::prepare();
         let mut detector = Detector::load(&pack.detector)?;
         detector.give_back()?;
         Ok(SourceLoader { detector, landmarker: Landmarker::load(&pack.landmarker, 1)?, portraits: false })

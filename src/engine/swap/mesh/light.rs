@@ -3,14 +3,19 @@
 //! A face is its slow changes, which are light and complexion, plus its detail, which is the
 //! person: brows, creases, lips. The slow part of each face is a robust low-pass of its triangles'
 //! mean colours over the canonical face, in which brows, eyes, lips, hair and glasses hardly count.
-//! The swap shows the target's slow part with the source's detail, added in gamma space: adding
-//! keeps the detail of dark skin from being blown up on bright skin, as a ratio of the two would.
+//! The swap shows the source's slow part under the target's light (`harmonics`) with the source's
+//! detail, added in gamma space: adding keeps the detail of dark skin from being blown up on bright
+//! skin, as a ratio of the two would.
 
 use std::sync::LazyLock;
 
-use super::topology::{Mesh, VERTICES, topology};
+use super::{
+    harmonics,
+    topology::{Mesh, VERTICES, topology},
+};
 use crate::engine::{
     frame::{Frame, Reader, with_reader},
+    geometry::smoothstep,
     params::ColourMatch,
     swap::mesh::{
         raster::LUMA,
@@ -360,6 +365,16 @@ fn lows(
 /// person's own complexion shows through.
 const FOLLOWED: f32 = 30.0;
 const BEYOND: f32 = 0.8;
+/// Added before logarithms are taken, so that black stays finite.
+const DARK: f32 = 8.0;
+/// What light alone cannot explain of the difference between two faces is a feature of one of them:
+/// followed where it is small against this log luminance, left where it is large.
+const FEATURE: f32 = 0.2;
+/// Powers of the ratio of base colours that the detail's contrast follows: of the whole face, where
+/// the target is darker and where it is brighter, and from place to place.
+const DIMMED: f32 = 0.8;
+const LIFTED: f32 = 0.6;
+const SHADED: f32 = 0.7;
 
 /// What brings the slow part `source` to that of the target in `scratch`. Nothing seen leaves the
 /// source as it is.
@@ -381,13 +396,20 @@ pub(crate) fn gains(source: &Lows, mode: ColourMatch, scratch: &mut Scratch, out
     let change = luma(&of_target) - luma(&of_source);
     let excess = (change.abs() - FOLLOWED).max(0.0) * change.signum();
     let kept = -(1.0 - BEYOND) * excess;
-    for ((out, from), to) in out.iter_mut().zip(source).zip(&slow) {
+    let log = |c: f32| (c.max(0.0) + DARK).ln();
+    let ratio: Lows = std::array::from_fn(|v| std::array::from_fn(|k| log(slow[v][k]) - log(source[v][k])));
+    let lit = harmonics::of(&ratio);
+    let overall = (luma(&of_target) + kept).max(4.0) / luma(&of_source).max(4.0);
+    let contrast_overall = overall.powf(if overall < 1.0 { DIMMED } else { LIFTED });
+    for (((out, from), to), lit) in out.iter_mut().zip(source).zip(&ratio).zip(&lit) {
+        let rest: [f32; 3] = std::array::from_fn(|k| to[k] - lit[k]);
+        let share = 1.0 / (1.0 + (luma(&rest) / FEATURE).powi(2));
         let base: [f32; 3] = std::array::from_fn(|k| match mode {
             ColourMatch::Mean => from[k] + of_target[k] - of_source[k] + kept,
-            _ => to[k] + kept,
+            _ => (from[k] + DARK) * (lit[k] + share * rest[k]).exp() - DARK + kept,
         });
         let ratio = (luma(&base).max(4.0)) / luma(from).max(4.0);
-        let contrast = if ratio < 1.0 { ratio.powf(0.8) } else { ratio.powf(0.6) };
+        let contrast = contrast_overall * (ratio / overall).powf(SHADED);
         *out = [contrast.clamp(0.3, 1.8), base[0], base[1], base[2], 1.0];
     }
     hide_behind_hair(target, seen, &skin, out);
@@ -410,8 +432,7 @@ fn hide_behind_hair(target: &Colours, seen: &[bool; TRIANGLES], skin: &[f32; REG
     for (out, around) in out.iter_mut().zip(&TABLES.around) {
         let sum: f32 = around.iter().map(|&i| bare(usize::from(i))).sum();
         let mean = sum / around.len().max(1) as f32;
-        let x = ((mean - 0.3) / 0.5).clamp(0.0, 1.0);
-        out[4] = x * x * (3.0 - 2.0 * x);
+        out[4] = smoothstep(0.3, 0.8, mean);
     }
 }
 
@@ -473,6 +494,24 @@ mod tests {
         let out = run(&flat([150.0; 3]), target, ColourMatch::Light);
         let (left, right) = (out[50][1], out[280][1]);
         assert!(right - left > 25.0, "{left} {right}");
+    }
+
+    #[test]
+    fn a_dark_patch_of_the_target_is_not_taken_for_light() {
+        let t = topology();
+        let mut target = flat([150.0; 3]);
+        for (tri, c) in t.triangles.iter().zip(target.iter_mut()) {
+            let beside = |v: &u16| {
+                let p = t.canonical[usize::from(*v)];
+                (p[0] - 0.25).hypot(p[1] + 0.05) < 0.15
+            };
+            if tri.iter().any(beside) {
+                *c = [100.0; 3];
+            }
+        }
+        let out = run(&flat([150.0; 3]), target, ColourMatch::Light);
+        let darkest = out.iter().map(|g| g[1]).fold(255.0, f32::min);
+        assert!(darkest > 122.0, "{darkest}");
     }
 
     #[test]

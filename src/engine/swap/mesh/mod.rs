@@ -2,6 +2,7 @@
 //! relit to the target's light, blended in.
 
 pub(crate) mod bake;
+mod harmonics;
 mod layout;
 pub(crate) mod light;
 mod patch;
@@ -10,11 +11,13 @@ pub(crate) mod rim;
 pub(crate) mod shape;
 pub(crate) mod texture;
 pub mod topology;
+pub(crate) mod worn;
 
 use patch::Patches;
 use raster::{Brush, Image, Ink, Vertex, triangle};
 use shape::Usual;
 use topology::{Mesh, VERTICES, topology};
+use worn::Worn;
 
 use super::paint::paint;
 use crate::engine::{
@@ -57,6 +60,14 @@ impl Default for MeshSwap {
     }
 }
 
+/// Builds the tables now instead of on the first frame.
+pub(crate) fn prepare() {
+    light::prepare();
+    harmonics::prepare();
+    shape::prepare();
+    worn::prepare();
+}
+
 /// Blur with which a texture of these `levels`, drawn at `level`, is as sharp as `wanted`.
 ///
 /// A level magnified by r has Laplacians r² smaller, and a half octave is an r of √2.
@@ -80,6 +91,7 @@ pub(crate) struct Look<'a> {
     pub view: &'a View,
     pub gains: &'a light::Gains,
     pub usual: &'a Usual,
+    pub worn: &'a Worn,
     /// Of the target, see [`light::of_frame`].
     pub sharpness: f32,
 }
@@ -138,6 +150,7 @@ impl MeshSwap {
                     triangle(band, photo, corner.map(|v| &inner[v]));
                 }
             }
+            look.worn.erase(band, mesh, (region.x, region.y));
         })?;
         Ok(Some(region))
     }

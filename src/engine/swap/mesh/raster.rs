@@ -31,6 +31,8 @@ pub(crate) enum Ink {
     Colour,
     /// Luma detail in R, colour residues in G and B, as [`detail`] makes them.
     Detail,
+    /// R of the texel takes as much of what was drawn away, 255 all of it.
+    Erase,
 }
 
 /// What triangles are drawn with.
@@ -207,6 +209,12 @@ fn draw(out: Span<'_>, level: &Level, brush: Brush<'_>, start: [f32; ATTRIBUTES]
         let mut lit = match brush.ink {
             Ink::Colour => std::array::from_fn(|k| to_bytes(texel[k] * contrast + base[k])),
             Ink::Detail => add_detail(texel, contrast, base).map(to_bytes),
+            Ink::Erase => {
+                for (alpha, texel) in out.a[first..first + count].iter_mut().zip(texel[0].to_array()) {
+                    *alpha = (f32::from(*alpha) * (1.0 - texel / (255.0 * 256.0)) + 0.5) as u8;
+                }
+                continue;
+            }
         };
         let cover = (t * step[2] + start[2]).max(f32x8::ZERO).min(f32x8::ONE);
         let share = cover * cover * (3.0 - 2.0 * cover);
@@ -334,6 +342,17 @@ mod tests {
         let dark = corner(0.5).map(|v| Vertex { contrast: 0.0, ..v });
         triangle(&mut band, Brush { over: true, ..half }, dark.each_ref());
         assert_eq!([planes[0][99], planes[1][99], planes[3][99]], [64, 32, 128]);
+    }
+
+    #[test]
+    fn erase_takes_away_what_was_drawn() {
+        let mut planes = vec![vec![200u8; 32 * 32]; 4];
+        let [r, g, b, a] = &mut planes[..] else { unreachable!() };
+        let mut band = Band { top: 0, rows: 32, stride: 32, r, g, b, a };
+        let texture = texture();
+        let corner = [(0.0, 0.0), (32.0, 0.0), (0.0, 32.0)].map(|(x, y)| vertex(x, y));
+        triangle(&mut band, Brush { ink: Ink::Erase, ..brush(&texture) }, corner.each_ref());
+        assert_eq!([planes[0][99], planes[3][99], planes[3][32 * 32 - 1]], [200, 100, 200]);
     }
 
     proptest! {

@@ -1,10 +1,7 @@
 //! What on a sheet is not skin, and its removal.
 
-use super::{
-    sheet::{Sheet, blur},
-    smoothstep,
-};
-use crate::engine::swap::mesh::topology::topology;
+use super::sheet::{Sheet, blur};
+use crate::engine::{geometry::smoothstep, swap::mesh::topology::topology};
 
 /// Levels beyond which detail is hair, glasses or background, by vertex.
 pub(super) fn limits() -> Vec<f32> {

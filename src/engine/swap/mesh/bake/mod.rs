@@ -4,6 +4,7 @@
 mod clean;
 mod sheet;
 
+pub(super) use sheet::each_pixel;
 use sheet::{Sheet, blur};
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     texture::Texture,
     topology::{Mesh, VERTICES, topology},
 };
+use crate::engine::geometry::smoothstep;
 
 /// Sheet pixels a photo pixel: resampling twice must not cost sharpness.
 const OVERSAMPLE: f32 = 1.4;
@@ -158,11 +160,6 @@ impl Photo<'_> {
 
 fn mean_luma(low: &Lows) -> f32 {
     (low.iter().map(luma).sum::<f32>() / VERTICES as f32).max(1.0)
-}
-
-fn smoothstep(low: f32, high: f32, v: f32) -> f32 {
-    let x = ((v - low) / (high - low)).clamp(0.0, 1.0);
-    x * x * (3.0 - 2.0 * x)
 }
 
 #[cfg(test)]

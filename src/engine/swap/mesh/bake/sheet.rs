@@ -3,6 +3,7 @@
 use image::{ImageBuffer, Luma, imageops::fast_blur};
 
 use super::{Photo, clean::limits};
+use crate::engine::geometry::smoothstep;
 use crate::engine::swap::mesh::{
     layout::Layout,
     light::Lows,
@@ -46,7 +47,7 @@ impl Sheet {
             let scale = (area(from) / area(to).max(1e-6)).abs().sqrt();
             let level = photo.texture.level(scale, 0.0);
             let (max_u, max_v) = level.limits();
-            each_pixel(to, self.layout, |at, w| {
+            each_pixel(to, (self.layout.width, self.layout.height), |at, w| {
                 let mix = |f: &dyn Fn(usize) -> f32| w[0] * f(v[0]) + w[1] * f(v[1]) + w[2] * f(v[2]);
                 let x = mix(&|v| photo.inset[v][0]) * level.scale.0 - 0.5;
                 let y = mix(&|v| photo.inset[v][1]) * level.scale.1 - 0.5;
@@ -74,9 +75,9 @@ impl Sheet {
             if own < 0.0 || other < 0.0 {
                 return 0.0;
             }
-            let unlike = super::smoothstep(20.0, 50.0, (light[at] - light[there]).abs());
+            let unlike = smoothstep(20.0, 50.0, (light[at] - light[there]).abs());
             let better = other - own;
-            super::smoothstep(0.1, 0.4, better).max(unlike * super::smoothstep(0.0, 0.1, better))
+            smoothstep(0.1, 0.4, better).max(unlike * smoothstep(0.0, 0.1, better))
         });
         let share = blur(share, 0.02 * self.layout.density);
         let old = self.detail.clone();
@@ -146,7 +147,11 @@ fn area([a, b, c]: [[f32; 2]; 3]) -> f32 {
 
 /// Calls `f` with index and barycentric coordinates of the pixels of a triangle, and of those up to
 /// a pixel beside it, so that sampling at its edge finds skin.
-fn each_pixel(corner: [[f32; 2]; 3], layout: Layout, mut f: impl FnMut(usize, [f32; 3])) {
+pub(in crate::engine::swap::mesh) fn each_pixel(
+    corner: [[f32; 2]; 3],
+    size: (usize, usize),
+    mut f: impl FnMut(usize, [f32; 3]),
+) {
     let whole = area(corner);
     if whole.abs() < 1e-6 {
         return;
@@ -168,8 +173,8 @@ fn each_pixel(corner: [[f32; 2]; 3], layout: Layout, mut f: impl FnMut(usize, [f
     let range = |low: f32, high: f32, size: usize| {
         ((low - 1.5).max(0.0) as usize)..((high + 1.5).max(0.0) as usize + 1).min(size)
     };
-    for y in range(top, bottom, layout.height) {
-        for x in range(left, right, layout.width) {
+    for y in range(top, bottom, size.1) {
+        for x in range(left, right, size.0) {
             let p = [x as f32 + 0.5, y as f32 + 0.5];
             let w = [
                 area([p, corner[1], corner[2]]) / whole,
@@ -177,7 +182,7 @@ fn each_pixel(corner: [[f32; 2]; 3], layout: Layout, mut f: impl FnMut(usize, [f
                 area([corner[0], corner[1], p]) / whole,
             ];
             if w.iter().all(|w| *w >= -slack) {
-                f(y * layout.width + x, w);
+                f(y * size.0 + x, w);
             }
         }
     }

@@ -1,0 +1,364 @@
+//! The glasses that the target wears: they stay on.
+//!
+//! Around the eyes the target's luma is gathered on a small flat sheet, as the mean of what was seen
+//! of late: what moves with the head stays sharp there, gleams and noise do not. Lines across the
+//! bridge of the nose and over a cheek or temple tell glasses; where such lines run, the frame's own
+//! pixels show.
+
+use std::{sync::LazyLock, time::Duration};
+
+use super::{
+    bake::each_pixel,
+    layout::Layout,
+    raster::{Band, Brush, Image, Ink, Vertex, triangle},
+    texture::Level,
+    topology::{Mesh, signed_area, topology},
+};
+use crate::engine::{
+    frame::{Frame, Reader, settle, with_reader},
+    geometry::smoothstep,
+};
+
+/// Pixels a face width.
+const DENSITY: f32 = 128.0;
+/// Rows of the face that glasses may cover, in face widths.
+const ROWS: (f32, f32) = (-0.4, 0.1);
+/// Time constant of the mean.
+const TAU: f32 = 0.4;
+/// Pixels to either side that a line stands out from.
+const REACH: usize = 3;
+/// Levels, on skin of medium exposure, that lines on cheeks and bridge have with glasses, as their
+/// geometric mean. Nine clips: 8.8 to 60 with glasses, 2 to 8.7 without.
+const ON: f32 = 11.5;
+const OFF: f32 = 8.5;
+/// Levels that a line has at least.
+const LEAST: f32 = 4.5;
+
+/// A pixel of the sheet on the skin.
+struct Texel {
+    corner: [u16; 3],
+    weight: [f32; 3],
+}
+
+struct Sheet {
+    width: usize,
+    height: usize,
+    texels: Vec<Option<Texel>>,
+    /// How far a line counts as a pair of glasses' (0–1): not on brows and lids, which are lines too.
+    counts: Vec<f32>,
+    /// Triangles that may show glasses.
+    triangles: Vec<u16>,
+    /// Sheet pixels of every vertex.
+    uv: Vec<[f32; 2]>,
+    /// Pixels between the eyes, and under them where glasses have their lower rims, by column.
+    bridge_columns: Vec<Vec<usize>>,
+    cheek_columns: Vec<Vec<usize>>,
+    cheeks: Vec<usize>,
+}
+
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| {
+    let t = topology();
+    let layout = Layout::new(DENSITY);
+    let uv: Vec<[f32; 2]> = layout.places().to_vec();
+    let of = |row: usize| layout.face_at(row * layout.width)[1];
+    let rows: Vec<usize> = (0..layout.height).filter(|&row| of(row) > ROWS.0 && of(row) < ROWS.1).collect();
+    let (top, height, width) = (rows[0], rows.len(), layout.width);
+    let mut sheet = Sheet {
+        width,
+        height,
+        texels: (0..width * height).map(|_| None).collect(),
+        counts: vec![0.0; width * height],
+        triangles: Vec::new(),
+        uv: uv.iter().map(|p| [p[0], p[1] - top as f32]).collect(),
+        bridge_columns: vec![Vec::new(); width],
+        cheek_columns: vec![Vec::new(); width],
+        cheeks: Vec::new(),
+    };
+    for (index, tri) in t.triangles[..t.skin].iter().enumerate() {
+        let corner = tri.map(|v| sheet.uv[usize::from(v)]);
+        let mut any = false;
+        each_pixel(corner, (width, height), |at, weight| {
+            sheet.texels[at] = Some(Texel { corner: *tri, weight });
+            any = true;
+        });
+        if any {
+            sheet.triangles.push(index as u16);
+        }
+    }
+    let near = |p: [f32; 2], set: &[u16]| {
+        let away = |v: &u16| {
+            let q = uv[usize::from(*v)];
+            (q[0] - p[0]).hypot(q[1] - p[1]) / DENSITY
+        };
+        set.iter().map(away).fold(f32::INFINITY, f32::min)
+    };
+    for at in 0..width * height {
+        if sheet.texels[at].is_none() {
+            continue;
+        }
+        let p = [(at % width) as f32 + 0.5, (at / width + top) as f32 + 0.5];
+        let [x, y] = layout.face_at(at + top * width);
+        let brow = near(p, &t.left_brow).min(near(p, &t.right_brow));
+        let eye = near(p, &t.left_eye).min(near(p, &t.right_eye));
+        let ring = near(p, &t.oval);
+        let below_brows = if x.abs() < 0.45 { smoothstep(-0.33, -0.31, y) } else { 1.0 };
+        let free = below_brows
+            * smoothstep(0.04, 0.06, brow)
+            * smoothstep(0.03, 0.05, eye)
+            * smoothstep(0.01, 0.03, ring);
+        // The wings of the nose and the folds beside them are lines of the face.
+        let nose = y > 0.03 && x.abs() < 0.16;
+        sheet.counts[at] = if nose { 0.0 } else { free * smoothstep(ROWS.1, ROWS.1 - 0.03, y) };
+        if x.abs() < 0.03 && y > -0.33 && y < -0.1 {
+            sheet.bridge_columns[at % width].push(at);
+        }
+        if x.abs() > 0.13 && x.abs() < 0.36 && y > -0.17 && y < 0.02 {
+            sheet.cheek_columns[at % width].push(at);
+            sheet.cheeks.push(at);
+        }
+    }
+    sheet.bridge_columns.retain(|column| !column.is_empty());
+    sheet.cheek_columns.retain(|column| !column.is_empty());
+    sheet
+});
+
+/// What one track's face was seen to wear.
+#[derive(Debug)]
+pub(crate) struct Worn {
+    /// Luma of the sheet's pixels, the mean of late; NaN beside the skin.
+    mean: Vec<f32>,
+    seen: bool,
+    /// How far each pixel stands out as part of a line, in levels.
+    lines: Vec<f32>,
+    scratch: Vec<f32>,
+    score: f32,
+    /// How much of the frame's own pixels shows, 0–255.
+    keep: Level,
+    any: bool,
+}
+
+impl Default for Worn {
+    fn default() -> Self {
+        let level = Level { width: 0, height: 0, data: Vec::new(), scale: (1.0, 1.0) };
+        let (mean, lines, scratch) = Default::default();
+        Worn { mean, seen: false, lines, scratch, score: 0.0, keep: level, any: false }
+    }
+}
+
+/// Builds the tables now instead of on the first frame.
+pub(crate) fn prepare() {
+    LazyLock::force(&SHEET);
+}
+
+impl Worn {
+    /// Another face: nothing was seen of it.
+    pub fn forget(&mut self) {
+        (self.seen, self.any, self.score) = (false, false, 0.0);
+    }
+
+    /// Looks at the face whose mesh is `mesh` (frame pixels), `dt` after the look before.
+    pub fn observe(&mut self, frame: &Frame<'_>, mesh: &Mesh, dt: Duration) {
+        let sheet = &*SHEET;
+        let count = sheet.texels.len();
+        self.mean.resize(count, f32::NAN);
+        self.lines.resize(count, 0.0);
+        self.scratch.resize(count, 0.0);
+        let share = if self.seen { 1.0 - (-dt.as_secs_f32() / TAU).exp() } else { 1.0 };
+        self.seen = true;
+        with_reader!(frame, r => gather(&r, frame.width(), frame.height(), mesh, share, &mut self.mean));
+        self.find_lines();
+        let bright = mean_of(&self.mean, &sheet.cheeks).clamp(45.0, 195.0) / 150.0;
+        let rim = of_columns(&self.lines, &sheet.cheek_columns, 0.3, &mut self.scratch) / bright;
+        let bridge = of_columns(&self.lines, &sheet.bridge_columns, 0.5, &mut self.scratch) / bright;
+        let score = (rim * bridge).sqrt();
+        self.score += share * (score - self.score);
+        self.any = self.score > if self.any { OFF } else { ON };
+        if self.any {
+            self.mark((0.45 * rim).max(LEAST) * bright);
+        }
+    }
+
+    /// How far each pixel stands out from those [`REACH`] to either side of it.
+    fn find_lines(&mut self) {
+        let sheet = &*SHEET;
+        let mean = &self.mean;
+        // NaN beside the skin makes NaN here, which `max` leaves out.
+        let ridge = |at: usize, across: usize, along: usize| -> f32 {
+            let sum = |at: usize| mean[at - along] + mean[at] + mean[at + along];
+            let far = REACH * across;
+            (sum(at) - 0.5 * (sum(at - far) + sum(at + far))).abs() / 3.0
+        };
+        self.lines.fill(0.0);
+        for y in REACH..sheet.height - REACH {
+            for at in y * sheet.width + REACH..(y + 1) * sheet.width - REACH {
+                self.lines[at] = 0f32.max(ridge(at, sheet.width, 1)).max(ridge(at, 1, sheet.width));
+            }
+        }
+    }
+
+    /// Keeps the frame's pixels on lines of at least `line` levels.
+    fn mark(&mut self, line: f32) {
+        let sheet = &*SHEET;
+        for (line_at, counts) in self.lines.iter_mut().zip(&sheet.counts) {
+            *line_at = counts * smoothstep(0.7 * line, 1.3 * line, *line_at);
+        }
+        for y in 0..sheet.height {
+            for x in 0..sheet.width {
+                self.scratch[y * sheet.width + x] = grown(&self.lines, x, y);
+            }
+        }
+        let keep = &mut self.keep;
+        (keep.width, keep.height) = (sheet.width, sheet.height);
+        keep.data.clear();
+        settle(&mut keep.data, (sheet.width + 1) * (sheet.height + 1));
+        for y in 0..=sheet.height {
+            for x in 0..=sheet.width {
+                keep.data.push((255.0 * softened(&self.scratch, x, y)) as u32);
+            }
+        }
+    }
+
+    /// Takes what was drawn on the glasses away again. `mesh`: where the target's face is, in frame
+    /// pixels; `corner` of the layer there.
+    pub fn erase(&self, band: &mut Band<'_>, mesh: &Mesh, corner: (usize, usize)) {
+        if !self.any {
+            return;
+        }
+        let (t, sheet) = (topology(), &*SHEET);
+        let brush = Brush { image: Image::Flat(&self.keep), ink: Ink::Erase, over: false, opacity: 255.0 };
+        let vertex = |v: u16| {
+            let ([x, y, _], [u, v]) = (mesh[usize::from(v)], sheet.uv[usize::from(v)]);
+            Vertex { x: x - corner.0 as f32, y: y - corner.1 as f32, u, v, ..Vertex::default() }
+        };
+        for &index in &sheet.triangles {
+            let tri = t.triangles[usize::from(index)];
+            if signed_area(mesh, tri) > 0.0 {
+                triangle(band, brush, tri.map(vertex).each_ref());
+            }
+        }
+    }
+}
+
+fn gather<R: Reader>(r: &R, width: usize, height: usize, mesh: &Mesh, share: f32, mean: &mut [f32]) {
+    let encoding = r.encoding(height);
+    let (right, bottom) = (width.saturating_sub(2) as f32, height.saturating_sub(2) as f32);
+    if width < 2 || height < 2 {
+        return;
+    }
+    for (texel, mean) in SHEET.texels.iter().zip(mean) {
+        let Some(Texel { corner, weight }) = texel else { continue };
+        let at = |k: usize| -> f32 {
+            (0..3).map(|i| weight[i] * mesh[usize::from(corner[i])][k]).sum::<f32>() - 0.5
+        };
+        let (x, y) = (at(0).clamp(0.0, right), at(1).clamp(0.0, bottom));
+        let (x0, y0, fx, fy) = (x as usize, y as usize, x.fract(), y.fract());
+        let row = |y: usize| {
+            let mut pair = [0u8; 2];
+            r.luma_row(&encoding, x0, y, &mut pair);
+            f32::from(pair[0]) + fx * (f32::from(pair[1]) - f32::from(pair[0]))
+        };
+        let (above, below) = (row(y0), row(y0 + 1));
+        *mean += share * (above + fy * (below - above) - *mean);
+    }
+}
+
+/// The largest of a pixel and its neighbours, those across counting in part.
+fn grown(lines: &[f32], x: usize, y: usize) -> f32 {
+    let sheet = &*SHEET;
+    let mut most = 0.0f32;
+    for (dx, dy) in (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dx, dy))) {
+        let share = if dx != 0 && dy != 0 { 0.6 } else { 1.0 };
+        let (x, y) = (x.wrapping_add_signed(dx), y.wrapping_add_signed(dy));
+        if x < sheet.width && y < sheet.height {
+            most = most.max(share * lines[y * sheet.width + x]);
+        }
+    }
+    most
+}
+
+/// Mean of a pixel and its neighbours.
+fn softened(values: &[f32], x: usize, y: usize) -> f32 {
+    let (width, height) = (SHEET.width, SHEET.height);
+    let mut sum = 0.0;
+    for y in y.saturating_sub(1)..(y + 2).min(height) {
+        sum += values[y * width..][x.saturating_sub(1).min(width)..(x + 2).min(width)].iter().sum::<f32>();
+    }
+    sum / 9.0
+}
+
+fn mean_of(values: &[f32], at: &[usize]) -> f32 {
+    at.iter().map(|&at| values[at]).sum::<f32>() / at.len().max(1) as f32
+}
+
+/// The strongest value of each column, and of these the one that `share` of them stay below.
+fn of_columns(values: &[f32], columns: &[Vec<usize>], share: f32, scratch: &mut [f32]) -> f32 {
+    let strongest = &mut scratch[..columns.len()];
+    for (to, column) in strongest.iter_mut().zip(columns) {
+        *to = column.iter().map(|&at| values[at]).fold(0.0, f32::max);
+    }
+    let k = (share * columns.len() as f32) as usize;
+    *strongest.select_nth_unstable_by(k, f32::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Colorimetry, PixelFormat};
+
+    const SIZE: usize = 480;
+
+    /// A face 300 pixels wide, seen from the front.
+    fn face() -> Box<Mesh> {
+        let mut mesh = topology().canonical.clone();
+        mesh.iter_mut().for_each(|p| *p = [300.0 * p[0] + 240.0, 300.0 * p[1] + 240.0, 300.0 * p[2]]);
+        mesh
+    }
+
+    /// Skin, with `ink` where `line` says so, in face widths.
+    fn look(line: impl Fn(f32, f32) -> bool, ink: u8) -> Worn {
+        let mut data: Vec<u8> = (0..SIZE * SIZE)
+            .flat_map(|at| {
+                let place = |v: usize| (v as f32 + 0.5 - 240.0) / 300.0;
+                [if line(place(at % SIZE), place(at / SIZE)) { ink } else { 150 }; 3]
+            })
+            .collect();
+        let planes = [&mut data[..], &mut [][..], &mut [][..]];
+        let strides = [3 * SIZE, 0, 0];
+        let frame = Frame::new(PixelFormat::Rgb, SIZE, SIZE, planes, strides, Colorimetry::default());
+        let mut worn = Worn::default();
+        if let Ok(frame) = frame {
+            worn.observe(&frame, &face(), Duration::ZERO);
+        }
+        worn
+    }
+
+    fn glasses(x: f32, y: f32) -> bool {
+        let rim = ((x.abs() - 0.22).hypot(y + 0.2) - 0.16).abs() < 0.008;
+        rim || (y + 0.24).abs() < 0.008 && x.abs() < 0.08
+    }
+
+    #[test]
+    fn the_targets_glasses_stay() {
+        for ink in [40, 230] {
+            let worn = look(glasses, ink);
+            assert!(worn.any, "{ink}");
+            let level = &worn.keep;
+            let shown = level.data.iter().filter(|&&v| v > 200).count() as f32 / level.data.len() as f32;
+            assert!((0.02..0.2).contains(&shown), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_bare_face_a_crease_and_shade_are_no_glasses() {
+        assert!(!look(|_, _| false, 0).any);
+        assert!(!look(|x, y| (y + 0.1 - 0.3 * x.abs()).abs() < 0.006 && x.abs() > 0.15, 120).any);
+        assert!(!look(|x, _| x > 0.03, 90).any);
+    }
+
+    #[test]
+    fn another_face_starts_bare() {
+        let mut worn = look(glasses, 40);
+        worn.forget();
+        assert!(!worn.any);
+    }
+}
