@@ -258,7 +258,8 @@ fn gather<R: Reader>(r: &R, width: usize, height: usize, mesh: &Mesh, share: f32
             f32::from(pair[0]) + fx * (f32::from(pair[1]) - f32::from(pair[0]))
         };
         let (above, below) = (row(y0), row(y0 + 1));
-        *mean += share * (above + fy * (below - above) - *mean);
+        let value = above + fy * (below - above);
+        *mean = if share < 1.0 { *mean + share * (value - *mean) } else { value };
     }
 }
 
