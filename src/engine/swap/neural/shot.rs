@@ -57,7 +57,7 @@ impl Network {
     }
 
     /// Swaps a crop of `side` pixels a side, planar, 0–255, into `out`. A side that is several times
-    /// the network's goes through in interleaved tiles. `weight` is [`Params::swap_weight`]
+    /// the network's goes through in interleaved tiles. `weight` is [`Params::swap_weight`](crate::engine::Params::swap_weight)
     /// (crate::engine::Params::swap_weight).
     ///
     /// # Errors
