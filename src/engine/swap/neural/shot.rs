@@ -58,7 +58,6 @@ impl Network {
 
     /// Swaps a crop of `side` pixels a side, planar, 0–255, into `out`. A side that is several times
     /// the network's goes through in interleaved tiles. `weight` is [`Params::swap_weight`](crate::engine::Params::swap_weight)
-    /// (crate::engine::Params::swap_weight).
     ///
     /// # Errors
     /// The network failed or was interrupted.
