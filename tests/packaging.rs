@@ -10,7 +10,10 @@ use common::{film::tool, folder, hopper, models, repo, without_build_folder};
 #[test]
 fn the_debian_package_works_by_itself() {
     models();
-    let said = Command::new("make").arg("deb").current_dir(repo()).output().unwrap();
+    let mut make = Command::new("make");
+    // Below `make test` it would also say which folder it enters and leaves.
+    make.args(["--no-print-directory", "deb"]).env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
+    let said = make.current_dir(repo()).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let package = String::from_utf8(said.stdout).unwrap().lines().last().unwrap().to_owned();
     let package = repo().join(package);
