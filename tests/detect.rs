@@ -1,10 +1,10 @@
 //! Detectors on photos, against values worked out by tests/golden/detect.py.
 
+mod common;
+
 use std::{
     collections::HashMap,
-    env,
     path::{Path, PathBuf},
-    time::Instant,
 };
 
 use gstfaceswap::{
@@ -35,8 +35,7 @@ struct Case {
 }
 
 fn shared() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    folder.join("media").is_dir().then_some(folder)
+    Some(common::shared("")?.join(".."))
 }
 
 fn pack() -> Pack {
@@ -117,9 +116,6 @@ fn compare(case: &Case, found: &[Detection]) {
 #[test]
 fn detectors_agree_with_the_golden_values() {
     let shared = shared();
-    if shared.is_none() {
-        println!("not run: ../shared absent (only the default pack's photos and detector are tested)");
-    }
     let golden: Golden = toml::from_str(include_str!("golden/detect.toml")).unwrap();
     let (mut detectors, mut found, mut shrunk) = (HashMap::new(), Vec::new(), 0);
     for case in &golden.case {
@@ -163,10 +159,7 @@ fn five_points_are_in_screen_order_inside_the_box() {
 
 #[test]
 fn every_portrait_and_group_is_found_and_nothing_else() {
-    let Some(shared) = shared() else {
-        println!("not run: ../shared absent");
-        return;
-    };
+    let Some(shared) = shared() else { return };
     let mut detector = Detector::load(&pack().detector).unwrap();
     let mut found = Vec::new();
     let mut count = |path: &Path| {
@@ -229,35 +222,6 @@ fn a_card_of_another_family_is_refused() {
     let mut wrong = Detector::load(&Model { card: Some(card.into()), ..detector }).unwrap();
     let error = wrong.detect(&Canvas::layout(64, 64, 64), 0.5, &mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("output 0") && error.contains("centerface.onnx"), "{error}");
-}
-
-/// `cargo test --release --test detect -- --ignored --nocapture` prints the figures.
-#[test]
-#[ignore = "a measurement"]
-fn time_a_detection() {
-    let shared = shared();
-    let photo = photo(&demo().join("astronaut.png"), None);
-    let wide = image::imageops::crop_imm(&photo, 0, 0, 512, 288).to_image();
-    let files = ["centerface.onnx", "yunet_n_dynamic.onnx", "scrfd_500m_kps.onnx", "scrfd_2.5g_kps.onnx"];
-    for file in &files[..if shared.is_some() { 4 } else { 1 }] {
-        let (mut detector, mut found) = (detector(file, shared.as_deref()), Vec::new());
-        for side in [320, 480, 640] {
-            let canvas = canvas(&wide, side);
-            let mut times = [0.0; 30];
-            for time in &mut times {
-                let start = Instant::now();
-                detector.detect(&canvas, 0.5, &mut found).unwrap();
-                *time = start.elapsed().as_secs_f64() * 1e3;
-            }
-            times.sort_by(f64::total_cmp);
-            println!(
-                "{file} at {side} (16:9): median {:.2} ms, best {:.2}, {} face(s)",
-                times[15],
-                times[0],
-                found.len()
-            );
-        }
-    }
 }
 
 fn any_detection() -> impl Strategy<Value = Detection> {

@@ -6,6 +6,7 @@ pub mod film;
 
 use std::{
     env,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, Once},
@@ -67,14 +68,30 @@ pub fn astronaut() -> String {
     models().join("demo/astronaut.png").display().to_string()
 }
 
-/// A file of the shared media, or `None` and a line that says so.
+/// A file of the shared media, or `None` and a line that says so, past the test runner. In CI it must be there.
 pub fn shared(path: &str) -> Option<PathBuf> {
     let path = repo().join("../shared/media").join(path);
     let there = path.exists();
     if !there {
-        println!("NOT TESTED: {} is not there", path.display());
+        assert!(env::var_os("CI").is_none(), "{} is not there", path.display());
+        let _ = writeln!(std::io::stderr(), "NOT TESTED: {} is not there", path.display());
     }
     there.then_some(path)
+}
+
+/// A file in `folder` that nobody can read, root included.
+#[cfg(unix)]
+pub fn unreadable(folder: &Path) -> PathBuf {
+    let path = folder.join("locked.png");
+    if cfg!(target_os = "linux") {
+        // A process has no memory at address 0, where reading begins.
+        std::os::unix::fs::symlink("/proc/self/mem", &path).unwrap();
+    } else {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    }
+    path
 }
 
 /// The plugin that was built with the tests.

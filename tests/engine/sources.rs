@@ -57,16 +57,9 @@ fn missing_and_unreadable_say_so() {
     let error = one(&path).unwrap_err();
     assert!(matches!(&error, SourceError::Unreadable { path: p, .. } if *p == path), "{error}");
 
-    use std::os::unix::fs::PermissionsExt;
-    let path = folder.join("closed.jpg");
-    fs::copy(common::hopper(), &path).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
-    if File::open(&path).is_ok() {
-        println!("NOT TESTED: permissions do not bind this user (root)");
-    } else {
-        let error = one(&path).unwrap_err();
-        assert!(matches!(&error, SourceError::Unreadable { path: p, .. } if *p == path), "{error}");
-    }
+    let path = common::unreadable(&folder);
+    let error = one(&path).unwrap_err();
+    assert!(matches!(&error, SourceError::Unreadable { path: p, .. } if *p == path), "{error}");
 
     let path = folder.join("empty");
     fs::create_dir(&path).unwrap();
