@@ -28,6 +28,9 @@ pub struct Processed {
     pub network: Option<(Provider, usize)>,
     /// Its runs, a part of the swap.
     pub network_time: Duration,
+    /// Runs that began with a face of this frame, and the images in them.
+    pub network_runs: u32,
+    pub network_images: u32,
     /// Where the hybrid engine is at work.
     pub hybrid: Option<HybridReport>,
 }
@@ -49,6 +52,8 @@ pub struct Snapshot {
     pub blend_ms: f64,
     /// Runs of the swap network, a part of `swap_ms`.
     pub network_ms: f64,
+    /// Images of a run over those that it takes at most, the mean of all runs; 0 where there were none.
+    pub batch_fill: f64,
     /// Faces of the last frame.
     pub faces: u32,
     pub frames_in: u64,
@@ -143,6 +148,12 @@ impl Stats {
         true
     }
 
+    fn fill(&self) -> f64 {
+        let sum = |part: fn(&Window) -> u32| f64::from(part(&self.previous) + part(&self.current));
+        let most = self.totals.network.map_or(1, |(_, most)| most.max(1)) as f64;
+        sum(|w| w.images) / (sum(|w| w.runs) * most).max(1.0)
+    }
+
     pub fn snapshot(&self) -> Snapshot {
         let windows = [&self.previous, &self.current];
         let mean = |sum: fn(&Window) -> Duration| {
@@ -160,6 +171,7 @@ impl Stats {
             swap_ms: mean(|w| w.stages.swap),
             blend_ms: mean(|w| w.stages.blend),
             network_ms: mean(|w| w.network),
+            batch_fill: self.fill(),
             ..self.totals
         }
     }
@@ -196,6 +208,8 @@ struct Window {
     max: Duration,
     stages: StageTimes,
     network: Duration,
+    runs: u32,
+    images: u32,
     buckets: [u32; OCTAVES * STEPS],
 }
 
@@ -212,6 +226,8 @@ impl Window {
             blend: Duration::ZERO,
         },
         network: Duration::ZERO,
+        runs: 0,
+        images: 0,
         buckets: [0; OCTAVES * STEPS],
     };
 
@@ -225,6 +241,8 @@ impl Window {
         self.stages.swap += frame.times.swap;
         self.stages.blend += frame.times.blend;
         self.network += frame.network_time;
+        self.runs += frame.network_runs;
+        self.images += frame.network_images;
         self.buckets[bucket(frame.elapsed)] += 1;
     }
 }
@@ -316,6 +334,23 @@ mod tests {
         stats.processed(&frame(0.0), Instant::now());
         stats.processed(&frame(1e7), Instant::now());
         assert!(stats.snapshot().frame_time_max_ms >= 1e7 - 1.0);
+    }
+
+    #[test]
+    fn a_batch_s_fill_is_over_runs_not_frames() {
+        let mut stats = Stats::default();
+        assert_eq!(stats.snapshot().batch_fill, 0.0);
+        let run = |runs, images| Processed {
+            network: Some((Provider::Cuda, 4)),
+            network_runs: runs,
+            network_images: images,
+            swapped: true,
+            ..frame(1.0)
+        };
+        for frame in [run(1, 4), run(0, 0), run(0, 0), run(0, 0), run(2, 6)] {
+            stats.processed(&frame, Instant::now());
+        }
+        assert!((stats.snapshot().batch_fill - 10.0 / 12.0).abs() < 1e-9);
     }
 
     #[test]

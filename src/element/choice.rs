@@ -22,6 +22,13 @@ pub(super) struct Neural {
     pub usage: Usage,
 }
 
+impl Neural {
+    /// Frames that may wait for others, so that their faces go through the network together.
+    pub fn frames_waiting(&self) -> usize {
+        if self.usage == Usage::KeyFrames { 0 } else { self.batch.max(1) - 1 }
+    }
+}
+
 /// What the swap network is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Usage {

@@ -5,7 +5,7 @@
 use std::{
     collections::VecDeque,
     io, mem,
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
     time::{Duration, Instant},
 };
@@ -13,7 +13,7 @@ use std::{
 use super::pending::Pending;
 use crate::{
     control::platform::prefer_fast_cores,
-    engine::Engine,
+    engine::{Engine, Painter},
     sync::{lock, wait},
 };
 
@@ -44,6 +44,10 @@ struct State {
     generation: u64,
     /// How long a frame may wait for others.
     hold: Duration,
+    /// The streaming thread waits for the oldest frame.
+    awaited: bool,
+    /// Grows with every change that somebody may wait for.
+    turn: u64,
     interrupted: bool,
     stop: bool,
 }
@@ -112,19 +116,25 @@ impl Flight {
     /// The oldest frame once it is finished, waiting for it, unless `keep` or fewer are in flight.
     pub fn next(&self, keep: usize) -> Next {
         let mut state = lock(&self.state);
-        loop {
+        let next = loop {
             if state.interrupted {
-                return Next::Interrupted;
+                break Next::Interrupted;
             }
             if state.count <= keep {
-                return Next::Idle;
+                break Next::Idle;
             }
             if let Some((_, pending)) = state.painted.pop_front() {
                 state.count -= 1;
-                return Next::Done(pending);
+                break Next::Done(pending);
+            }
+            if !state.awaited {
+                state.awaited = true;
+                self.stir(&mut state);
             }
             state = wait(&self.changed, state);
-        }
+        };
+        state.awaited = false;
+        next
     }
 
     /// The oldest frame, where it is finished and has waited for too long.
@@ -188,7 +198,14 @@ impl Flight {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut lock(&self.state));
+        let mut state = lock(&self.state);
+        change(&mut state);
+        self.stir(&mut state);
+    }
+
+    /// Wakes all who wait for a change.
+    fn stir(&self, state: &mut State) {
+        state.turn += 1;
         self.changed.notify_all();
     }
 
@@ -207,14 +224,90 @@ impl Flight {
             };
             drop(state);
             stage(&mut pending);
-            state = lock(&self.state);
-            if generation == state.generation {
-                to(&mut state).push_back((generation, pending));
-                self.changed.notify_all();
-                self.painted.notify_all();
-            } else {
+            state = self.hand_on(generation, pending, to);
+        }
+    }
+
+    /// Puts a frame into its next queue, unless it was discarded meanwhile.
+    fn hand_on(
+        &self,
+        generation: u64,
+        pending: Box<Pending>,
+        to: fn(&mut State) -> &mut Queue,
+    ) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        if generation == state.generation {
+            to(&mut state).push_back((generation, pending));
+            self.stir(&mut state);
+            self.painted.notify_all();
+            return state;
+        }
+        drop(state);
+        self.recycle(pending);
+        lock(&self.state)
+    }
+}
+
+/// Frames that the painter has begun, the oldest first; whether it still has them.
+type Begun = VecDeque<(u64, Box<Pending>, bool)>;
+
+impl Flight {
+    /// Paints frames in order until told to stop. As many as wait are begun before the oldest is
+    /// finished, so that a network may take the faces of several at once.
+    fn paint(&self, painter: &mut Painter) {
+        let mut begun = Begun::with_capacity(self.depth + 1);
+        let mut state = lock(&self.state);
+        while !state.stop {
+            let stale = begun.front().is_some_and(|(generation, ..)| *generation != state.generation);
+            if stale {
                 drop(state);
-                self.recycle(pending);
+                if let Some((_, pending, entered)) = begun.pop_front() {
+                    if entered {
+                        painter.abandon();
+                    }
+                    self.recycle(pending);
+                }
+                state = lock(&self.state);
+                continue;
+            }
+            if painter.may_begin()
+                && let Some((generation, mut pending)) = state.analysed.pop_front()
+            {
+                drop(state);
+                let entered = pending.begin(painter);
+                begun.push_back((generation, pending, entered));
+                state = lock(&self.state);
+                continue;
+            }
+            let count = begun.len();
+            let Some((_, oldest, _)) = begun.front_mut() else {
+                state = wait(&self.changed, state);
+                continue;
+            };
+            // What goes through in one run may not depend on time where the output is to be repeatable.
+            let last = state.awaited && count + state.painted.len() == state.count;
+            let turn = state.turn;
+            drop(state);
+            if !painter.is_ready() && (last || !oldest.is_deterministic()) {
+                painter.hurry();
+            }
+            if !painter.is_ready() {
+                let waited = Instant::now();
+                state = lock(&self.state);
+                if state.turn == turn {
+                    state = wait(&self.changed, state);
+                }
+                oldest.painting += waited.elapsed();
+                continue;
+            }
+            if let Some((generation, mut pending, entered)) = begun.pop_front() {
+                if entered {
+                    pending.finish(painter)
+                } else {
+                    pending.end()
+                }
+                state = self.hand_on(generation, pending, |s| &mut s.painted);
+            } else {
                 state = lock(&self.state);
             }
         }
@@ -241,13 +334,18 @@ impl Crew {
         release: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let (mut analyser, mut painter) = engine.split();
+        let waiting = Arc::downgrade(&flight);
+        painter.run_apart(Arc::new(move || {
+            // The change is the network's.
+            let _ = waiting.upgrade().map(|flight| flight.change(|_| {}));
+        }));
         let mut crew = Crew { flight, workers: Vec::with_capacity(2), lookout: None };
         let analysis = crew.start("faceswap-analysis", move |flight| {
             flight.work(|s| &mut s.arrived, |s| &mut s.analysed, |p| p.analyse(&mut analyser));
         })?;
         crew.workers.push(analysis);
         let painting = crew.start("faceswap-painter", move |flight| {
-            flight.work(|s| &mut s.analysed, |s| &mut s.painted, |p| p.paint(&mut painter));
+            flight.paint(&mut painter);
         })?;
         crew.workers.push(painting);
         crew.lookout = Some(crew.start("faceswap-lookout", move |flight| flight.look_out(release))?);

@@ -285,7 +285,11 @@ impl BaseTransformImpl for FaceSwap {
         self.start_control();
         let flight = match settings.max_in_flight {
             0 => None,
-            depth => Some(Arc::new(Flight::new(depth as usize))),
+            depth => {
+                // While as many are in flight, others wait for their faces to share a run.
+                let sharing = neural.as_ref().map_or(0, |neural| neural.frames_waiting());
+                Some(Arc::new(Flight::new(depth as usize + sharing)))
+            }
         };
         *lock(&self.flight) = flight.clone();
         *lock(&self.stream) =

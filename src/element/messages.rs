@@ -53,6 +53,7 @@ pub(super) fn stats(
         .field_if_some("key-frame-age", s.hybrid.and_then(|hybrid| hybrid.age))
         .field_if_some("key-frames", s.hybrid.map(|_| s.key_frames))
         .field("execution-provider", s.network.map_or("cpu", |(provider, _)| provider.name()))
+        .field("batch-fill", s.batch_fill)
         .field("batch", s.network.map_or(1, |(_, batch)| batch as u32))
         .field("cache-hits", s.cache_hits)
         .field("cache-misses", s.cache_misses)

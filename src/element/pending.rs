@@ -11,7 +11,7 @@ use super::{
     mark::Origin,
     stream::{SwapError, guarded},
 };
-use crate::engine::{Analyser, Painter, Params, Plan, Report, Source};
+use crate::engine::{Analyser, EngineError, Frame, Painter, Params, Plan, Report, Source};
 
 /// What a frame's departure needs to know of its arrival.
 #[derive(Debug, Clone)]
@@ -50,6 +50,8 @@ pub(super) struct Pending {
     pub ended: Option<Instant>,
     /// Time of the longest stage, which bounds the rate.
     pub busy: Duration,
+    /// Time spent on the second stage.
+    pub painting: Duration,
     plan: Plan,
 }
 
@@ -62,6 +64,7 @@ impl Default for Pending {
             result: Ok(()),
             ended: None,
             busy: Duration::ZERO,
+            painting: Duration::ZERO,
             plan: Plan::default(),
         }
     }
@@ -71,7 +74,7 @@ impl Pending {
     /// Forgets the frame; the memory stays.
     pub fn clear(&mut self) {
         (self.task, self.buffer, self.ended, self.result) = (None, None, None, Ok(()));
-        self.busy = Duration::ZERO;
+        (self.busy, self.painting) = (Duration::ZERO, Duration::ZERO);
     }
 
     /// The first stage.
@@ -90,18 +93,49 @@ impl Pending {
         self.busy = begun.elapsed();
     }
 
-    /// The second stage.
-    pub fn paint(&mut self, painter: &mut Painter) {
+    /// The second stage's first part, see [`Painter::begin`]; whether the painter has the frame.
+    pub fn begin(&mut self, painter: &mut Painter) -> bool {
         let begun = Instant::now();
-        if let (Some(task), Some(buffer), Ok(())) = (&self.task, &mut self.buffer, &self.result) {
-            let (plan, report) = (&self.plan, &mut self.report);
-            self.result = guarded(|| {
-                let Task { layout, source, params, .. } = task;
-                Ok(layout
-                    .view(buffer.make_mut(), |frame| painter.paint(frame, plan, source, params, report))??)
-            });
-        }
-        self.busy = self.busy.max(begun.elapsed());
+        let entered = self.with_frame(|frame, task, plan, report| {
+            painter.begin(frame, plan, &task.source, &task.params, report)
+        });
+        self.painting = begun.elapsed();
+        entered
+    }
+
+    /// The second stage's second part, see [`Painter::finish`].
+    pub fn finish(&mut self, painter: &mut Painter) {
+        let begun = Instant::now();
+        self.with_frame(|frame, task, plan, report| {
+            painter.finish(frame, plan, &task.source, &task.params, report)
+        });
+        self.painting += begun.elapsed();
+        self.end();
+    }
+
+    /// Ends the second stage.
+    pub fn end(&mut self) {
+        self.busy = self.busy.max(self.painting);
         self.ended = Some(Instant::now());
+    }
+
+    /// Whether the frame must come out the same however much time there is.
+    pub fn is_deterministic(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.params.deterministic)
+    }
+
+    /// Works on the frame where nothing has failed so far; whether nothing has since.
+    fn with_frame(
+        &mut self,
+        work: impl FnOnce(&mut Frame<'_>, &Task, &Plan, &mut Report) -> Result<(), EngineError>,
+    ) -> bool {
+        let (Some(task), Some(buffer), Ok(())) = (&self.task, &mut self.buffer, &self.result) else {
+            return false;
+        };
+        let (plan, report) = (&self.plan, &mut self.report);
+        self.result = guarded(|| {
+            Ok(task.layout.view(buffer.make_mut(), |frame| work(frame, task, plan, report))??)
+        });
+        self.result.is_ok()
     }
 }

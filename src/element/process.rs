@@ -267,6 +267,8 @@ impl FaceSwap {
             held: report.held > 0,
             network: report.network.as_ref().map(|facts| (facts.provider, facts.batch)),
             network_time: report.network_time,
+            network_runs: report.network_runs,
+            network_images: report.network_images,
             hybrid: report.hybrid,
         };
         lock(&self.stats).processed(&frame, Instant::now());

@@ -1,6 +1,7 @@
 //! The second stage: what analysis planned is lit, drawn, covered and labelled.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -18,10 +19,10 @@ use super::{
         cover::cover,
         hybrid::{HybridSwap, KeySwapper, Maker},
         mesh::{Look, MeshSwap, light, shape::Usual, topology::VERTICES, worn::Worn},
-        neural::{NeuralSwap, Target},
+        neural::{NeuralSwap, Target, Waker},
     },
 };
-use crate::sync::lock;
+use crate::{models::ModelError, sync::lock};
 
 /// The label stays this long after the last swap.
 const LINGER: Duration = Duration::from_secs(1);
@@ -115,6 +116,20 @@ impl NetworkPort {
     fn take(&self) -> Option<Offer> {
         lock(&self.0).take()
     }
+
+    fn has_offer(&self) -> bool {
+        lock(&self.0).is_some()
+    }
+}
+
+/// What became of a frame that was begun.
+#[derive(Debug)]
+enum Begun {
+    /// No network has its faces.
+    Alone,
+    /// Its faces are on their way through the network.
+    Entered,
+    Failed(ModelError),
 }
 
 /// Draws plans. Must see a stream's frames in order.
@@ -125,6 +140,10 @@ pub struct Painter {
     neural: Option<Box<NeuralSwap>>,
     hybrid: Option<Box<HybridSwap>>,
     port: NetworkPort,
+    /// Frames that were begun, the oldest first.
+    begun: VecDeque<Begun>,
+    /// Called where a frame may have become ready; then networks run on a thread of their own.
+    waker: Option<Waker>,
     layer: Layer,
     label: Label,
     /// Sampling moment of the last swap, for the label.
@@ -142,6 +161,8 @@ impl Painter {
             neural: None,
             hybrid: None,
             port: NetworkPort::default(),
+            begun: VecDeque::new(),
+            waker: None,
             layer: Layer::default(),
             label: Label::default(),
             swapped_at: None,
@@ -153,6 +174,13 @@ impl Painter {
     /// Where networks may be handed in from another thread.
     pub fn network_port(&self) -> NetworkPort {
         self.port.clone()
+    }
+
+    /// Has networks that run on every frame do so on a thread of their own, so that several frames may
+    /// be begun before the first is finished, and their faces share runs. `waker` is called after each
+    /// run.
+    pub fn run_apart(&mut self, waker: Arc<dyn Fn() + Send + Sync>) {
+        self.waker = Some(Waker(waker));
     }
 
     /// Draws what `plan` says on the frame that it was made for, and writes `report`.
@@ -167,23 +195,86 @@ impl Painter {
         params: &Params,
         report: &mut Report,
     ) -> Result<(), EngineError> {
+        self.begin(frame, plan, source, params, report)?;
+        self.finish(frame, plan, source, params, report)
+    }
+
+    /// The first part of [`paint`](Self::paint): the faces join those on their way through a network,
+    /// where there is one. [`finish`](Self::finish) or [`abandon`](Self::abandon) must follow, for the
+    /// oldest frame first.
+    ///
+    /// # Errors
+    /// A worker failed; the frame is then not begun.
+    pub fn begin(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan,
+        source: &Source,
+        params: &Params,
+        report: &mut Report,
+    ) -> Result<(), EngineError> {
         report.clear();
         report.times = plan.times;
+        if self.begun.is_empty() {
+            self.take_offer();
+        }
+        let started = Instant::now();
+        let begun = self.enter(frame, plan, source, params)?;
+        self.begun.push_back(begun);
+        report.times.swap = started.elapsed();
+        Ok(())
+    }
+
+    /// Whether a further frame may be begun now. Where not, all that were must be finished first.
+    pub fn may_begin(&self) -> bool {
+        self.begun.is_empty() || !self.port.has_offer()
+    }
+
+    /// Whether the oldest frame that was begun can be finished without waiting for a network.
+    pub fn is_ready(&mut self) -> bool {
+        match (self.begun.front(), &mut self.neural) {
+            (Some(Begun::Entered), Some(neural)) => neural.is_ready(),
+            _ => true,
+        }
+    }
+
+    /// Waits no longer for faces to share a run with, where no run is under way.
+    pub fn hurry(&mut self) {
+        if let Some(neural) = &mut self.neural {
+            neural.hurry();
+        }
+    }
+
+    /// Gives up the oldest frame that was begun.
+    pub fn abandon(&mut self) {
+        if let (Some(Begun::Entered), Some(neural)) = (self.begun.pop_front(), &mut self.neural) {
+            neural.skip();
+        }
+    }
+
+    /// The second part of [`paint`](Self::paint), of the oldest frame that was begun, with what it was
+    /// begun with.
+    ///
+    /// # Errors
+    /// As [`paint`](Self::paint).
+    pub fn finish(
+        &mut self,
+        frame: &mut Frame<'_>,
+        plan: &Plan,
+        source: &Source,
+        params: &Params,
+        report: &mut Report,
+    ) -> Result<(), EngineError> {
         if plan.restart {
             self.swapped_at = None;
-        }
-        match self.port.take() {
-            Some(Offer::Neural(neural)) => (self.neural, self.hybrid) = (Some(neural), None),
-            Some(Offer::Hybrid(hybrid)) => (self.neural, self.hybrid) = (None, Some(hybrid)),
-            None => {}
         }
         let started = Instant::now();
         self.assign_lights(plan);
         self.follow_key_frames(frame, plan, source, params, report)?;
-        if !self.run_network(frame, plan, source, params, report)? {
+        if !self.leave(frame, plan, params, report)? {
             self.relight(frame, plan, source, params)?;
         }
-        report.times.swap = started.elapsed();
+        report.times.swap += started.elapsed();
 
         let started = Instant::now();
         for face in &plan.faces {
@@ -197,6 +288,20 @@ impl Painter {
         report.times.blend = started.elapsed();
         tell(plan, report);
         Ok(())
+    }
+
+    fn take_offer(&mut self) {
+        match self.port.take() {
+            Some(Offer::Neural(mut neural)) => {
+                if let Some(waker) = self.waker.clone() {
+                    // Without a further thread it runs on this one.
+                    let _ = neural.run_apart(waker);
+                }
+                (self.neural, self.hybrid) = (Some(neural), None);
+            }
+            Some(Offer::Hybrid(hybrid)) => (self.neural, self.hybrid) = (None, Some(hybrid)),
+            None => {}
+        }
     }
 
     /// Brings the hybrid engine's key frames to this frame.
@@ -227,40 +332,65 @@ impl Painter {
         }
     }
 
-    /// Runs the network on the faces that are swapped; false where there is none, or it failed and
-    /// the mesh engine takes over.
-    fn run_network(
+    /// Gives the faces that are swapped to the network, where there is one for their sources.
+    fn enter(
         &mut self,
         frame: &Frame<'_>,
         plan: &Plan,
         source: &Source,
         params: &Params,
-        report: &mut Report,
-    ) -> Result<bool, EngineError> {
-        let Some(neural) = &mut self.neural else { return Ok(false) };
+    ) -> Result<Begun, EngineError> {
+        let Some(neural) = &mut self.neural else { return Ok(Begun::Alone) };
         let swapped = plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. }));
         let mut sources = swapped.map(|face| face.shown(source)).chain([source]);
         if sources.any(|source| source.identity().is_none()) {
-            return Ok(false);
+            return Ok(Begun::Alone);
         }
-        neural.keep(|track| plan.faces.iter().any(|face| face.track == track));
-        let has: [bool; MAX_TRACKS] =
-            std::array::from_fn(|i| plan.faces.get(i).is_some_and(|face| neural.has(face.track)));
-        let wanted = plan.faces.iter().zip(has).filter(|(face, has)| match face.show {
-            Show::Swap { relight } => relight || !has,
+        let expected: [bool; MAX_TRACKS] =
+            std::array::from_fn(|i| plan.faces.get(i).is_some_and(|face| neural.expects(face.track)));
+        let wanted = plan.faces.iter().zip(expected).filter(|(face, expected)| match face.show {
+            Show::Swap { relight } => relight || !expected,
             _ => false,
         });
         let targets = wanted.filter_map(|(face, _)| {
             let identity = face.shown(source).identity()?;
             Some(Target { track: face.track, mesh: &face.mesh, identity })
         });
-        match neural.swap(frame, targets, params, &mut self.pool) {
-            Ok(spent) => {
-                report.network_time = spent;
+        match neural.enter(frame, targets, params, &mut self.pool) {
+            Ok(()) => Ok(Begun::Entered),
+            Err(EngineError::Model(error)) => Ok(Begun::Failed(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes what the network made of the faces; false where no network had them, or it failed and the
+    /// mesh engine takes over.
+    fn leave(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan,
+        params: &Params,
+        report: &mut Report,
+    ) -> Result<bool, EngineError> {
+        let begun = self.begun.pop_front();
+        let (Some(begun), Some(neural)) = (begun, &mut self.neural) else { return Ok(false) };
+        let left = match begun {
+            Begun::Alone => return Ok(false),
+            Begun::Failed(error) => Err(EngineError::Model(error)),
+            Begun::Entered => {
+                neural.keep(|track| plan.faces.iter().any(|face| face.track == track));
+                let mesh = |track| plan.faces.iter().find(|face| face.track == track).map(|face| &*face.mesh);
+                neural.leave(frame, mesh, params, &mut self.pool)
+            }
+        };
+        match left {
+            Ok(passed) => {
+                report.network_time = passed.spent;
+                (report.network_runs, report.network_images) = (passed.runs, passed.images);
                 report.network = Some(neural.network().facts().clone());
                 Ok(true)
             }
-            Err(EngineError::Model(_)) if neural.network().is_interrupted() => Ok(false),
+            Err(EngineError::Model(_)) if neural.is_interrupted() => Ok(false),
             Err(EngineError::Model(error)) => {
                 report.fault = Some(error);
                 self.neural = None;

@@ -60,6 +60,10 @@ pub struct Report {
     /// The network that swapped the faces, and how long its runs took: a part of `times.swap`.
     pub network: Option<Arc<NetworkFacts>>,
     pub network_time: Duration,
+    /// Its runs that began with a face of this frame, and the images that went through in them, those
+    /// of other frames included.
+    pub network_runs: u32,
+    pub network_images: u32,
     /// Of the hybrid engine's key frames, where it is at work.
     pub hybrid: Option<HybridReport>,
     /// Why the network swaps no more: the mesh engine does from this frame on.
@@ -76,6 +80,7 @@ impl Report {
         self.times = StageTimes::default();
         (self.swapped, self.held, self.altered) = (0, 0, false);
         (self.network, self.network_time, self.fault) = (None, Duration::ZERO, None);
+        (self.network_runs, self.network_images) = (0, 0);
         self.hybrid = None;
     }
 

@@ -68,6 +68,9 @@ pub struct Card {
     pub template: Option<String>,
     /// Recognizers: 1 − cosine above which two faces are two people, 0–2.
     pub distance: Option<f32>,
+    /// Several images in one run are faster on a CPU as well. Most networks' are not.
+    #[serde(default)]
+    pub batches_on_cpu: bool,
     /// Other files that a swapper needs, by name.
     #[serde(default)]
     pub partners: Partners,

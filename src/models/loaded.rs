@@ -1,6 +1,11 @@
 //! A model in ONNX Runtime's memory, to be run by any number of [`Session`](super::Session)s.
 
-use std::{ffi::CString, fs::File, path::PathBuf, sync::Arc};
+use std::{
+    ffi::CString,
+    fs::File,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use ort::{
     ep,
@@ -8,13 +13,26 @@ use ort::{
 };
 
 use super::{
-    Card, Model, ModelError, Options, Provider,
+    Card, Model, ModelError, Options, Provider, cuda,
     graph::{Places, Port, compare},
-    identify, runtime,
+    identify,
+    onnx::Opened,
+    runtime,
 };
 
 /// Element types that sessions convert from and to 32-bit floats.
 const KINDS: [&str; 3] = ["float32", "float16", "float64"];
+
+/// How a model is loaded.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Form<'f> {
+    /// What a run needs is given back after it, as befits large models.
+    pub lean: bool,
+    /// The model with an open batch, in place of the file.
+    pub opened: Option<&'f Opened>,
+    /// A card's runs are recorded as one graph of its work, and replayed.
+    pub recorded: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -26,14 +44,19 @@ pub(super) struct Loaded {
     pub card: Arc<Card>,
     pub path: PathBuf,
     pub provider: Provider,
+    /// Index of the card, where it runs on one.
+    pub device: i32,
+    /// See [`Form::recorded`].
+    pub recorded: bool,
+    /// Several images in one run give what each gives alone, as was seen.
+    pub batches: AtomicBool,
 }
 
 impl Loaded {
     /// Loads the runtime if need be, then the model with exactly this provider, and compares its
     /// inputs and outputs with the card.
     ///
-    /// `lean`: what a run needs is given back after it, as befits large models.
-    pub fn new(model: &Model, options: &Options, lean: bool) -> Result<Loaded, ModelError> {
+    pub fn new(model: &Model, options: &Options, form: Form<'_>) -> Result<Loaded, ModelError> {
         let path = model.path.clone();
         if !path.is_file() {
             return Err(ModelError::NoSuchFile { role: model.role, path });
@@ -45,9 +68,14 @@ impl Loaded {
         let invalid = |e: ort::Error| ModelError::Invalid { path: path.clone(), reason: e.message().into() };
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         // Providers come in the order of preference, so the CPU's settings after the chosen one.
-        let builder = options.register(SessionBuilder::new(environment).map_err(invalid)?, &name)?;
-        let mut builder = configured(builder, options.threads, lean).map_err(invalid)?;
-        let session = builder.commit_from_file(&path).map_err(invalid)?;
+        let builder = SessionBuilder::new(environment).map_err(invalid)?;
+        let builder = options.register(builder, &name, form.recorded)?;
+        let mut builder = configured(builder, options.threads, form.lean).map_err(invalid)?;
+        let session = cuda::preparing(|| match form.opened {
+            None => builder.commit_from_file(&path),
+            Some(opened) => commit(builder, opened),
+        });
+        let session = session.map_err(invalid)?;
         let inputs: Vec<Port> = session.inputs().iter().map(Port::of).collect();
         let outputs: Vec<Port> = session.outputs().iter().map(Port::of).collect();
         let (card, places) = fit(model, &inputs, &outputs)?;
@@ -60,7 +88,19 @@ impl Loaded {
         }
         let (input_names, output_names) = (names(&inputs), names(&outputs));
         let provider = options.provider;
-        Ok(Loaded { session, inputs, outputs, input_names, output_names, card, path, provider })
+        Ok(Loaded {
+            session,
+            inputs,
+            outputs,
+            input_names,
+            output_names,
+            card,
+            path,
+            provider,
+            device: options.index().unwrap_or(0),
+            recorded: form.recorded,
+            batches: AtomicBool::new(false),
+        })
     }
 }
 
@@ -78,6 +118,11 @@ fn configured(builder: SessionBuilder, threads: usize, lean: bool) -> ort::Resul
     }
     let cpu = ep::CPU::default().with_arena_allocator(false).build();
     Ok(builder.with_execution_providers([cpu])?.with_env_allocators()?)
+}
+
+fn commit(builder: SessionBuilder, opened: &Opened) -> ort::Result<ort::session::Session> {
+    const FOLDER: &str = "session.model_external_initializers_file_folder_path";
+    builder.with_config_entry(FOLDER, opened.folder.to_string_lossy())?.commit_from_memory(&opened.bytes)
 }
 
 fn fit(model: &Model, inputs: &[Port], outputs: &[Port]) -> Result<(Arc<Card>, Places), ModelError> {

@@ -3,6 +3,7 @@
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod blocks;
 mod card;
+mod cuda;
 mod error;
 mod find;
 mod graph;
@@ -22,6 +23,8 @@ pub use find::{Model, Pack, Search, Wanted};
 pub use graph::{Places, Port, compare};
 pub use identify::sha256;
 pub use provider::{Options, Provider};
-pub use runtime::{LIBRARY, LogLevel, LogSink, loaded as runtime_loaded, set_log_level, set_log_sink};
+pub use runtime::{
+    LIBRARY, LogLevel, LogSink, load as load_runtime, loaded as runtime_loaded, set_log_level, set_log_sink,
+};
 pub use session::{Interrupter, Session};
 pub use shared::hash;

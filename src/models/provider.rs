@@ -85,7 +85,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Adds the provider to a session that is being made. `model` names the file in caches.
+    /// Adds the provider to a session that is being made. `model` names the file in caches, `recorded`
+    /// has CUDA record its runs.
     ///
     /// # Errors
     /// The runtime lacks the provider, it refuses, or `device` is not one of its devices.
@@ -93,8 +94,9 @@ impl Options {
         &self,
         builder: SessionBuilder,
         model: &str,
+        recorded: bool,
     ) -> Result<SessionBuilder, ModelError> {
-        let Some(dispatch) = self.dispatch(model)? else { return Ok(builder) };
+        let Some(dispatch) = self.dispatch(model, recorded)? else { return Ok(builder) };
         builder
             .with_execution_providers([dispatch.error_on_failure()])
             .map_err(|e| self.error(e.message().to_owned()))
@@ -107,7 +109,7 @@ impl Options {
     pub(super) fn check(&self, model: &super::Model) -> Result<(), ModelError> {
         runtime::load(model.runtime.as_deref())?;
         let name = model.path.file_stem().unwrap_or_default().to_string_lossy();
-        self.dispatch(&name).map(drop)
+        self.dispatch(&name, false).map(drop)
     }
 
     pub(super) fn error(&self, reason: String) -> ModelError {
@@ -115,7 +117,7 @@ impl Options {
         ModelError::Provider { provider: self.provider, runtime, reason }
     }
 
-    fn dispatch(&self, model: &str) -> Result<Option<ExecutionProviderDispatch>, ModelError> {
+    fn dispatch(&self, model: &str, recorded: bool) -> Result<Option<ExecutionProviderDispatch>, ModelError> {
         if !self.provider.is_built_in() {
             let has: Vec<&str> =
                 Provider::NAMED.iter().filter(|p| p.is_built_in()).map(|p| p.name()).collect();
@@ -134,6 +136,8 @@ impl Options {
             Provider::Cuda => ep::CUDA::default()
                 .with_device_id(self.index()?)
                 .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
+                .with_tf32(true)
+                .with_cuda_graph(recorded)
                 .build(),
             Provider::TensorRt => {
                 let provider = ep::TensorRT::default().with_device_id(self.index()?);
@@ -178,7 +182,7 @@ impl Options {
         }))
     }
 
-    fn index(&self) -> Result<i32, ModelError> {
+    pub(super) fn index(&self) -> Result<i32, ModelError> {
         let text = self.device.as_deref().unwrap_or("0");
         i32::from_str(text).ok().filter(|&i| i >= 0).ok_or_else(|| self.no_device(text, "an index from 0"))
     }

@@ -60,7 +60,7 @@ pub fn loaded() -> Option<&'static Path> {
 ///
 /// # Errors
 /// Not there, older than this build needs, or not ONNX Runtime.
-pub(crate) fn load(path: Option<&Path>) -> Result<&'static Environment, ModelError> {
+pub fn load(path: Option<&Path>) -> Result<&'static Environment, ModelError> {
     ENVIRONMENT.get_or_try_init(|| {
         if let Some(error) = SPOILT.get() {
             return Err(error.clone());

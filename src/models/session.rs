@@ -1,30 +1,69 @@
 //! A model's inputs and outputs, to be run on one thread at a time.
 
-use std::{path::Path, ptr, sync::Arc};
+use std::{
+    path::Path,
+    ptr,
+    sync::{Arc, atomic::Ordering},
+};
 
 use half::{f16, slice::HalfFloatSliceExt};
 use ort::{
     AsPointer,
     memory::Allocator,
     session::RunOptions,
-    value::{DynValue, Tensor},
+    value::{DynValue, Tensor, TensorElementType},
 };
 
-use super::{Card, ModelError, Provider, loaded::Loaded};
+use super::{
+    Card, ModelError, Provider,
+    cuda::{self, Host, Resident},
+    loaded::Loaded,
+    runtime,
+};
+
+/// Inputs, or outputs, that a model has at most.
+pub(super) const MOST_PORTS: usize = 16;
 
 /// A model with input and output tensors of its own. Runs allocate nothing here once an input of
 /// the same shape has run before.
 #[derive(Debug)]
 pub struct Session {
     // Tensors first: they are dropped before the session that made them.
-    inputs: Vec<Option<Input>>,
-    outputs: Vec<DynValue>,
-    /// Outputs that are not of 32-bit floats, converted; else empty.
-    converted: Vec<Vec<f32>>,
+    sets: Vec<Tensors>,
+    /// The set in use.
+    set: usize,
     run: Option<Interrupter>,
     /// The last run was ended from another thread.
     interrupted: bool,
     loaded: Arc<Loaded>,
+}
+
+/// The tensors of a run. Where several images may go through at once there is a set for each number.
+#[derive(Debug)]
+struct Tensors {
+    /// Images of a run, where that may vary.
+    batch: i64,
+    // First: it uses the memory of the others.
+    resident: Option<Resident>,
+    /// Whether there was an attempt to make that.
+    settled: bool,
+    inputs: Vec<Option<Input>>,
+    outputs: Vec<DynValue>,
+    /// Outputs that are not of 32-bit floats, converted; else empty.
+    converted: Vec<Vec<f32>>,
+}
+
+impl Tensors {
+    fn of(loaded: &Loaded, batch: i64) -> Tensors {
+        Tensors {
+            batch,
+            resident: None,
+            settled: false,
+            inputs: loaded.inputs.iter().map(|_| None).collect(),
+            outputs: Vec::new(),
+            converted: vec![Vec::new(); loaded.outputs.len()],
+        }
+    }
 }
 
 /// An input tensor. What is not of 32-bit floats is filled through a copy that is.
@@ -62,14 +101,13 @@ impl Interrupter {
 
 impl Session {
     pub(super) fn on(loaded: Arc<Loaded>) -> Session {
-        Session {
-            inputs: loaded.inputs.iter().map(|_| None).collect(),
-            outputs: Vec::new(),
-            converted: vec![Vec::new(); loaded.outputs.len()],
-            run: None,
-            interrupted: false,
-            loaded,
-        }
+        let sets = vec![Tensors::of(&loaded, 0)];
+        Session { sets, set: 0, run: None, interrupted: false, loaded }
+    }
+
+    /// Another of the same model, with tensors of its own. What interrupts this one interrupts both.
+    pub(crate) fn another(&self) -> Session {
+        Session { run: self.run.clone(), ..Session::on(self.loaded.clone()) }
     }
 
     pub fn card(&self) -> &Arc<Card> {
@@ -81,13 +119,19 @@ impl Session {
         self.loaded.provider
     }
 
+    /// Whether several images may go through in one run: it pays on this processor, and was seen to give
+    /// what each gives alone. Only where it was asked for, by [`Session::batched`].
+    pub fn batches(&self) -> bool {
+        self.loaded.batches.load(Ordering::Relaxed)
+    }
+
     /// What ends this session's runs from another thread.
     ///
     /// # Errors
     /// The runtime cannot make it.
     pub fn interrupter(&mut self) -> Result<Interrupter, ModelError> {
         if self.run.is_none() {
-            let options = RunOptions::new().map_err(|e| self.error(e.message().into()))?;
+            let options = self.options().map_err(|e| self.error(e.message().into()))?;
             self.run = Some(Interrupter { options: Arc::new(options) });
         }
         self.run.clone().ok_or_else(|| self.error("it cannot be interrupted".into()))
@@ -99,10 +143,23 @@ impl Session {
     /// The runtime refuses.
     pub(crate) fn give_back(&mut self) -> Result<(), ModelError> {
         let error = |e: ort::Error| self.error(e.message().into());
-        let mut options = RunOptions::new().map_err(error)?;
+        let mut options = self.options().map_err(error)?;
         options.set("memory.enable_memory_arena_shrinkage", "cpu:0").map_err(error)?;
         self.run = Some(Interrupter { options: Arc::new(options) });
         Ok(())
+    }
+
+    fn options(&self) -> ort::Result<RunOptions> {
+        let mut options = RunOptions::new()?;
+        if self.loaded.recorded {
+            cuda::unrecorded(&mut options)?;
+        }
+        Ok(options)
+    }
+
+    /// Whether runs are recorded, for the thread that they happen on.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.loaded.recorded
     }
 
     /// Whether the last run failed because it was ended from another thread.
@@ -126,7 +183,10 @@ impl Session {
     /// # Errors
     /// No such input, or a shape that the model does not take.
     pub fn input(&mut self, index: usize, shape: &[i64]) -> Result<&mut [f32], ModelError> {
-        let same = match self.inputs.get(index) {
+        if self.batches() {
+            self.choose(shape.first().copied().unwrap_or(0));
+        }
+        let same = match self.sets[self.set].inputs.get(index) {
             Some(Some(Input::Single(tensor))) => **tensor.shape() == *shape,
             Some(Some(Input::Half(tensor, _))) => **tensor.shape() == *shape,
             Some(Some(Input::Double(tensor, _))) => **tensor.shape() == *shape,
@@ -137,7 +197,7 @@ impl Session {
         }
         let path = &self.loaded.path;
         let run_error = |reason: String| ModelError::Run { path: path.clone(), reason };
-        match self.inputs.get_mut(index) {
+        match self.sets[self.set].inputs.get_mut(index) {
             Some(Some(Input::Single(tensor))) => tensor
                 .try_extract_tensor_mut::<f32>()
                 .map(|(_, data)| data)
@@ -145,6 +205,17 @@ impl Session {
             Some(Some(Input::Half(_, values) | Input::Double(_, values))) => Ok(values),
             _ => Err(run_error(format!("it has no input {index}"))),
         }
+    }
+
+    /// Goes to the set for runs of so many images.
+    fn choose(&mut self, batch: i64) {
+        if self.sets[self.set].batch == batch {
+            return;
+        }
+        self.set = self.sets.iter().position(|set| set.batch == batch).unwrap_or_else(|| {
+            self.sets.push(Tensors::of(&self.loaded, batch));
+            self.sets.len() - 1
+        });
     }
 
     fn reshape(&mut self, index: usize, shape: &[i64]) -> Result<(), ModelError> {
@@ -156,8 +227,10 @@ impl Session {
             return Err(self.error(format!("its input is {port}, not {shape:?}")));
         }
         let input = Input::new(&port.kind, shape).map_err(|e| self.error(e.to_string()))?;
-        self.inputs[index] = Some(input);
-        self.outputs.clear();
+        let set = &mut self.sets[self.set];
+        (set.resident, set.settled) = (None, false);
+        set.inputs[index] = Some(input);
+        set.outputs.clear();
         Ok(())
     }
 
@@ -166,24 +239,79 @@ impl Session {
     /// # Errors
     /// An input was never given, the run was interrupted, or the runtime refuses.
     pub fn run(&mut self) -> Result<(), ModelError> {
-        self.run_raw().and_then(|()| self.convert()).map_err(|reason| self.error(reason))
+        if self.loaded.recorded {
+            // Says that runs with tensors elsewhere leave no graph behind.
+            self.interrupter()?;
+        }
+        let on_card = matches!(self.loaded.provider, Provider::Cuda | Provider::TensorRt);
+        let run = match &mut self.sets[self.set] {
+            Tensors { resident: Some(resident), inputs, .. } => {
+                self.interrupted = false;
+                inputs
+                    .iter_mut()
+                    .flatten()
+                    .try_for_each(|input| input.value().map(drop))
+                    .and_then(|()| resident.run(&self.loaded))
+            }
+            _ if on_card => cuda::using(|| {
+                self.run_raw()?;
+                self.settle();
+                Ok(())
+            }),
+            _ => self.run_raw(),
+        };
+        run.and_then(|()| self.convert()).map_err(|reason| self.error(reason))
+    }
+
+    /// Keeps the tensors on the card from now on, where runs are recorded.
+    fn settle(&mut self) {
+        let set = &mut self.sets[self.set];
+        if !self.loaded.recorded || set.settled {
+            return;
+        }
+        set.settled = true;
+        let inputs = set.inputs.iter_mut().flatten().map(Input::host);
+        let outputs: Option<Vec<Host<'_>>> = set
+            .outputs
+            .iter_mut()
+            .zip(&self.loaded.outputs)
+            .map(|(value, port)| {
+                let mut data = ptr::null_mut();
+                // SAFETY: the value is a tensor in memory, which outlives the call.
+                let status = unsafe { (ort::api().GetTensorMutableData)(value.ptr_mut(), &mut data) };
+                // SAFETY: the status was given by the call above.
+                unsafe { ort::Error::result_from_status(status) }.ok()?;
+                Some(Host { kind: element(&port.kind), shape: value.shape(), data })
+            })
+            .collect();
+        let Some(outputs) = outputs else { return };
+        // SAFETY: the tensors are this set's, and go only after what is made here, see `reshape`,
+        // `run_raw` and the order of the fields.
+        match unsafe { Resident::new(&self.loaded, inputs, outputs.into_iter()) } {
+            Ok(resident) => set.resident = Some(resident),
+            Err(e) => runtime::tell(&format!(
+                "{}: its tensors are copied anew for each run: {e}",
+                self.loaded.path.display()
+            )),
+        }
     }
 
     fn run_raw(&mut self) -> Result<(), String> {
-        const MOST: usize = 16;
+        const MOST: usize = MOST_PORTS;
         let (mut input_names, mut inputs) = ([ptr::null(); MOST], [ptr::null(); MOST]);
         let (mut output_names, mut outputs) = ([ptr::null(); MOST], [ptr::null_mut(); MOST]);
-        let (ins, outs) = (self.inputs.len(), self.loaded.output_names.len());
+        let set = &mut self.sets[self.set];
+        let (ins, outs) = (set.inputs.len(), self.loaded.output_names.len());
         if ins > MOST || outs > MOST {
             return Err(format!("it has more than {MOST} inputs or outputs"));
         }
-        for (i, input) in self.inputs.iter_mut().enumerate() {
+        for (i, input) in set.inputs.iter_mut().enumerate() {
             let input = input.as_mut().ok_or_else(|| format!("input {i} was not given"))?;
             (input_names[i], inputs[i]) = (self.loaded.input_names[i].as_ptr(), input.value()?);
         }
         for (i, name) in self.loaded.output_names.iter().enumerate() {
             output_names[i] = name.as_ptr();
-            if let Some(value) = self.outputs.get_mut(i) {
+            if let Some(value) = set.outputs.get_mut(i) {
                 outputs[i] = value.ptr_mut();
             }
         }
@@ -207,24 +335,25 @@ impl Session {
         };
         self.interrupted = false;
         if let Err(e) = result {
-            self.outputs.clear();
+            set.outputs.clear();
             // The interrupter may have let go again since.
             self.interrupted = e.message().contains("terminate flag");
             return Err(e.message().into());
         }
-        if self.outputs.is_empty() {
+        if set.outputs.is_empty() {
             for &value in &outputs[..outs] {
                 let value = ptr::NonNull::new(value).ok_or("it gave no output")?;
                 let allocator = self.loaded.session.allocator();
                 // SAFETY: the runtime made it in this run and hands it over.
-                self.outputs.push(unsafe { DynValue::from_ptr(value, Some(allocator)) });
+                set.outputs.push(unsafe { DynValue::from_ptr(value, Some(allocator)) });
             }
         }
         Ok(())
     }
 
     fn convert(&mut self) -> Result<(), String> {
-        for ((value, port), to) in self.outputs.iter().zip(&self.loaded.outputs).zip(&mut self.converted) {
+        let Tensors { outputs, converted, .. } = &mut self.sets[self.set];
+        for ((value, port), to) in outputs.iter().zip(&self.loaded.outputs).zip(converted) {
             match port.kind.as_str() {
                 "float16" => {
                     let (_, from) = value.try_extract_tensor::<f16>().map_err(|e| e.to_string())?;
@@ -252,7 +381,7 @@ impl Session {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn warm_up(&mut self) -> Result<(), ModelError> {
-        for index in 0..self.inputs.len() {
+        for index in 0..self.loaded.inputs.len() {
             let shape: Vec<i64> = self.input_shape(index).iter().map(|&d| d.max(1)).collect();
             self.input(index, &shape)?;
         }
@@ -272,11 +401,20 @@ impl Session {
     /// Shape and elements of the card's output `index` after the last run; empty before the first,
     /// or where there is no such output.
     pub fn output(&self, index: usize) -> (&[i64], &[f32]) {
-        let Some(value) = self.outputs.get(index) else { return (&[], &[]) };
-        match self.converted.get(index) {
+        let set = &self.sets[self.set];
+        let Some(value) = set.outputs.get(index) else { return (&[], &[]) };
+        match set.converted.get(index) {
             Some(values) if !values.is_empty() => (value.shape(), values),
             _ => value.try_extract_tensor::<f32>().map_or((&[], &[]), |(shape, data)| (shape, data)),
         }
+    }
+}
+
+fn element(kind: &str) -> TensorElementType {
+    match kind {
+        "float16" => TensorElementType::Float16,
+        "float64" => TensorElementType::Float64,
+        _ => TensorElementType::Float32,
     }
 }
 
@@ -301,6 +439,24 @@ impl Input {
                 Input::Single(tensor)
             }
         })
+    }
+
+    /// The tensor's memory.
+    fn host(&mut self) -> Host<'_> {
+        match self {
+            Input::Single(tensor) => {
+                let data = tensor.data_ptr_mut();
+                Host { kind: TensorElementType::Float32, shape: tensor.shape(), data }
+            }
+            Input::Half(tensor, _) => {
+                let data = tensor.data_ptr_mut();
+                Host { kind: TensorElementType::Float16, shape: tensor.shape(), data }
+            }
+            Input::Double(tensor, _) => {
+                let data = tensor.data_ptr_mut();
+                Host { kind: TensorElementType::Float64, shape: tensor.shape(), data }
+            }
+        }
     }
 
     /// The tensor, with what was filled in.

@@ -8,8 +8,15 @@ use std::{
 };
 
 use super::{
-    Model, ModelError, Options, Provider, identify::sha256, loaded::Loaded, runtime, session::Session,
+    Model, ModelError, Options, Provider,
+    identify::sha256,
+    loaded::{Form, Loaded},
+    onnx::Opened,
+    runtime,
+    session::Session,
 };
+
+mod batch;
 
 /// What a file's hash was worked out from: while this stays the same, so does the hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +30,7 @@ struct Key {
     sha256: String,
     options: Options,
     size: Size,
+    open: bool,
 }
 
 /// What a model is like.
@@ -70,7 +78,7 @@ impl Session {
     /// the path and each input or output that differs.
     pub fn load(model: &Model, threads: usize) -> Result<Session, ModelError> {
         let options = Options { provider: Provider::Cpu, threads, ..Options::default() };
-        shared(model, &options, Size::Small).map(Session::on)
+        shared(model, &options, Size::Small, false).map(Session::on)
     }
 
     /// As [`Session::load`], for a large model and any provider. A new one is run once: it must give
@@ -80,27 +88,40 @@ impl Session {
     /// # Errors
     /// As [`Session::load`]; the provider is not there, fails, or gives other numbers.
     pub fn shared(model: &Model, options: &Options) -> Result<Session, ModelError> {
+        Session::large(model, options, false)
+    }
+
+    /// As [`Session::shared`], to run several images at once where that pays and is sound, which
+    /// [`Session::batches`] then tells. Where the file is made for one image its batch is opened.
+    ///
+    /// # Errors
+    /// As [`Session::shared`].
+    pub fn batched(model: &Model, options: &Options) -> Result<Session, ModelError> {
+        Session::large(model, options, true)
+    }
+
+    fn large(model: &Model, options: &Options, open: bool) -> Result<Session, ModelError> {
         if options.provider != Provider::Auto {
-            return shared(model, options, Size::Large).map(Session::on);
+            return shared(model, options, Size::Large, open).map(Session::on);
         }
         runtime::load(model.runtime.as_deref())?;
         let preferred = Provider::PREFERRED.into_iter().filter(|provider| provider.is_built_in());
         for provider in preferred {
-            match shared(model, &Options { provider, ..options.clone() }, Size::Large) {
+            match shared(model, &Options { provider, ..options.clone() }, Size::Large, open) {
                 Ok(loaded) => return Ok(Session::on(loaded)),
                 Err(e) => runtime::tell(&format!("auto goes on to the next provider: {e}")),
             }
         }
         let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
-        shared(model, &cpu, Size::Large).map(Session::on)
+        shared(model, &cpu, Size::Large, open).map(Session::on)
     }
 }
 
-fn shared(model: &Model, options: &Options, size: Size) -> Result<Arc<Loaded>, ModelError> {
+fn shared(model: &Model, options: &Options, size: Size, open: bool) -> Result<Arc<Loaded>, ModelError> {
     if !model.path.is_file() {
         return Err(ModelError::NoSuchFile { role: model.role, path: model.path.clone() });
     }
-    let key = Key { sha256: hash(&model.path)?, options: options.clone(), size };
+    let key = Key { sha256: hash(&model.path)?, options: options.clone(), size, open };
     let slot = {
         let mut slots = crate::sync::lock(&SLOTS);
         let slots = slots.get_or_insert_default();
@@ -118,29 +139,41 @@ fn shared(model: &Model, options: &Options, size: Size) -> Result<Arc<Loaded>, M
         return Ok(loaded);
     }
     let loaded = match size {
-        Size::Small => Arc::new(Loaded::new(model, options, false)?),
-        Size::Large => proved(model, options)?,
+        Size::Small => Arc::new(Loaded::new(model, options, Form::default())?),
+        Size::Large if open => batch::proved_open(model, options)?,
+        Size::Large => proved(model, options, None)?,
     };
     *slot = Arc::downgrade(&loaded);
     Ok(loaded)
 }
 
 /// A large model that gives numbers, on another processor those of the CPU.
-fn proved(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
+fn proved(model: &Model, options: &Options, opened: Option<&Opened>) -> Result<Arc<Loaded>, ModelError> {
     let expected = match options.provider {
         Provider::Cpu => None,
         _ => {
             let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
             options.check(model)?;
-            Some(probe(&Arc::new(Loaded::new(model, &cpu, true)?))?)
+            let form = Form { lean: true, ..Form::default() };
+            Some(probe(&Arc::new(Loaded::new(model, &cpu, form)?))?)
         }
     };
-    let loaded = Arc::new(Loaded::new(model, options, true)?);
-    let given = probe(&loaded)?;
-    if let Some(expected) = expected {
-        compare(&given, &expected).map_err(|reason| options.error(reason))?;
+    let attempt = |recorded| {
+        let loaded = Arc::new(Loaded::new(model, options, Form { lean: true, opened, recorded })?);
+        let given = probe(&loaded)?;
+        match &expected {
+            Some(expected) => compare(&given, expected).map_err(|reason| options.error(reason)),
+            None => Ok(()),
+        }
+        .map(|()| loaded)
+    };
+    if options.provider == Provider::Cuda {
+        match attempt(true) {
+            Ok(loaded) => return Ok(loaded),
+            Err(e) => runtime::tell(&format!("runs are not recorded as CUDA graphs: {e}")),
+        }
     }
-    Ok(loaded)
+    attempt(false)
 }
 
 /// One run on made-up inputs; free dimensions are 1.
@@ -149,15 +182,13 @@ fn probe(loaded: &Arc<Loaded>) -> Result<Vec<f32>, ModelError> {
     for index in 0..loaded.inputs.len() {
         let shape: Vec<i64> = session.input_shape(index).iter().map(|&d| if d < 0 { 1 } else { d }).collect();
         let values = session.input(index, &shape)?;
-        // Of unit norm where it is a vector; like the pixels of a normalised picture otherwise.
-        let scale = if shape.len() == 2 { (3.0 / values.len() as f32).sqrt() } else { 1.0 };
-        let mut state = 0x2545_f491u32;
-        for value in values {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            *value = scale * ((state >> 8) as f32 / (1 << 23) as f32 - 1.0);
-        }
+        make_up(values, shape.len(), 0);
     }
     session.run()?;
+    // The next is recorded, and the one after it replayed.
+    for _ in 0..if loaded.recorded { 2 } else { 0 } {
+        session.run()?;
+    }
     let output = session.output(0).1.to_vec();
     if output.is_empty() || output.iter().any(|v| !v.is_finite()) {
         let reason = "it gives values that are no numbers, as damaged or wrongly converted 16-bit files do; \
@@ -165,6 +196,17 @@ fn probe(loaded: &Arc<Loaded>) -> Result<Vec<f32>, ModelError> {
         return Err(ModelError::Unusable { path: loaded.path.clone(), reason: reason.into() });
     }
     Ok(output)
+}
+
+/// Values for one input of so many dimensions: of unit norm where it is a vector, like the pixels of a
+/// normalised picture otherwise. They differ by `seed`.
+fn make_up(values: &mut [f32], dimensions: usize, seed: u32) {
+    let scale = if dimensions == 2 { (3.0 / values.len() as f32).sqrt() } else { 1.0 };
+    let mut state = 0x2545_f491u32 ^ seed.wrapping_mul(0x9e37_79b9);
+    for value in values {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *value = scale * ((state >> 8) as f32 / (1 << 23) as f32 - 1.0);
+    }
 }
 
 /// Whether a provider's output is the CPU's, as far as 16-bit or TF32 arithmetic can tell.

@@ -1,6 +1,7 @@
 //! The neural engine on stand-ins for the networks that people have. `make models` brings what
 //! else they need.
 
+mod batches;
 #[path = "../common/mod.rs"]
 mod common;
 mod families;

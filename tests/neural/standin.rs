@@ -312,6 +312,55 @@ pub fn broken(spec: &Swap) -> ModelProto {
     model
 }
 
+/// How a graph for one image goes wrong with two.
+#[derive(Debug, Clone, Copy)]
+pub enum Wrong {
+    /// It takes the channels of both for those of one.
+    Mixes,
+    /// It shows both with what the first is driven by.
+    TakesTheFirst,
+    /// It has a shape that only one fits.
+    Fails,
+}
+
+/// As [`swap`], with brighter green and blue, by a graph that is right for one image only.
+pub fn single(spec: &Swap, wrong: Wrong) -> ModelProto {
+    let mut model = swap(spec);
+    let mut graph = model.graph.take().unwrap();
+    let size = spec.size as i64;
+    if let Some(last) = graph.node.iter_mut().find(|node| node.output == ["output"]) {
+        last.output = vec!["whole".into()];
+    }
+    let names = graph.node.len() + graph.initializer.len();
+    // The emap must stay the last.
+    let emap = graph.initializer.pop();
+    let mut b = Builder { graph, half: spec.half, names };
+    let (inner, dims) = match wrong {
+        Wrong::Mixes => ([3, -1, size, size], [3, 1, 1, 1]),
+        Wrong::TakesTheFirst => ([1, 3, size, size], [1, 3, 1, 1]),
+        Wrong::Fails => ([3, 1, size, size], [3, 1, 1, 1]),
+    };
+    let mut whole = "whole".to_owned();
+    if let Wrong::TakesTheFirst = wrong {
+        let first = b.integers(&[1], &[0]);
+        let source = b.op("Gather", &["source", &first], vec![int("axis", 0)]);
+        let mean = b.op("ReduceMean", &[&source], vec![ints("axes", &[1]), int("keepdims", 1)]);
+        let shape = b.integers(&[4], &[1, 1, 1, 1]);
+        let mean = b.op("Reshape", &[&mean, &shape], vec![]);
+        let gain = b.floats(&[1], [50.0]);
+        let mean = b.op("Mul", &[&mean, &gain], vec![]);
+        whole = b.op("Add", &[&whole, &mean], vec![]);
+    }
+    let (inner, outer) = (b.integers(&[4], &inner), b.integers(&[4], &[1, 3, size, size]));
+    let channels = b.op("Reshape", &[&whole, &inner], vec![]);
+    let bias = b.floats(&dims, [0.0, 0.05, 0.1]);
+    let lit = b.op("Add", &[&channels, &bias], vec![]);
+    b.op_to("Reshape", &[&lit, &outer], vec![], "output");
+    b.graph.initializer.extend(emap);
+    model.graph = Some(b.graph);
+    model
+}
+
 /// As [`swap`], but it fails on crops whose mean is `limit` (0–1) or more.
 pub fn fragile(spec: &Swap, limit: f64) -> ModelProto {
     let mut model = swap(spec);

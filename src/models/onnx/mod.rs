@@ -1,12 +1,16 @@
 //! Facts of an ONNX file that ONNX Runtime does not tell.
 
+mod batch;
 pub mod schema;
+mod wire;
 
 use std::{fs::File, path::Path};
 
 use half::f16;
 use memmap2::Mmap;
 use prost::{Message, bytes::Bytes};
+
+pub(super) use batch::{Opened, open};
 
 use super::ModelError;
 use schema::{EXTERNAL, ModelProto, TensorProto, element};
@@ -16,13 +20,21 @@ use schema::{EXTERNAL, ModelProto, TensorProto, element};
 /// # Errors
 /// The file cannot be opened, or is not a whole ONNX model.
 pub fn read(path: &Path) -> Result<ModelProto, ModelError> {
+    decode(path, map(path)?)
+}
+
+fn decode(path: &Path, bytes: Bytes) -> Result<ModelProto, ModelError> {
+    let model = ModelProto::decode(bytes);
+    model.map_err(|e| ModelError::Invalid { path: path.into(), reason: e.to_string() })
+}
+
+fn map(path: &Path) -> Result<Bytes, ModelError> {
     let unreadable = |e: std::io::Error| ModelError::Unreadable { path: path.into(), reason: e.to_string() };
     let file = File::open(path).map_err(unreadable)?;
     // SAFETY: the mapping is private and read only. A program that truncated the file while it is
     // read here would end this process, as it would end ONNX Runtime, which maps files too.
     let mapping = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
-    let model = ModelProto::decode(Bytes::from_owner(mapping));
-    model.map_err(|e| ModelError::Invalid { path: path.into(), reason: e.to_string() })
+    Ok(Bytes::from_owner(mapping))
 }
 
 /// The matrix that takes an embedding to an inswapper's latent: the graph's last initializer,

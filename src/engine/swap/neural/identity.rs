@@ -35,7 +35,6 @@ pub struct Preparer {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one an element")]
 enum How {
     Image { template: Template, pixels: Pixels, pool: Pool },
     Embedding { recognizer: Recognizer, converter: Option<Session>, emap: Option<Vec<f32>>, unit: bool },

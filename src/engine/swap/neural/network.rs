@@ -65,7 +65,10 @@ impl Network {
     /// `options` ask; says which, and what to do.
     pub fn load(search: &Search, options: &Options, batch: usize) -> Result<(Network, Preparer), ModelError> {
         let model = search.swapper()?;
-        let mut session = Session::shared(&model, options)?;
+        let mut session = match batch {
+            0 | 1 => Session::shared(&model, options)?,
+            _ => Session::batched(&model, options)?,
+        };
         let card = session.card().clone();
         let of_role = |role, file: &Option<String>| {
             file.as_ref().map(|file| search.partner(role, &model.path, file)).transpose()
@@ -88,8 +91,6 @@ impl Network {
         if source_shape.iter().any(|&d| d <= 0) || wanted == 0 {
             return Err(session.unusable(format!("its input `source` is {source_shape:?} without the batch")));
         }
-        let free = [target, source].into_iter().all(|input| session.input_shape(input).first() == Some(&-1));
-        let on_cpu = session.provider() == Provider::Cpu;
         let (mean, std) = (card.postprocess.mean.values(), card.postprocess.std.values());
         let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
         let preparer = Preparer::load(&session, &card, &partners, wanted, &cpu)?;
@@ -101,8 +102,7 @@ impl Network {
         let parser = parser.as_ref().map(segmenter).transpose()?;
         // The first run takes longer than others: tensors and memory plans are made.
         session.warm_up()?;
-        // Several at once are no faster on a CPU.
-        let batch = if free && !on_cpu { batch.max(1) } else { 1 };
+        let batch = if session.batches() { batch } else { 1 };
         let facts = NetworkFacts {
             name: model.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             sha256: crate::models::hash(&model.path)?,

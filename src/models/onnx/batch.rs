@@ -1,0 +1,358 @@
+//! Opens the batch of a graph that was exported for one image.
+//!
+//! Inputs and outputs get a free first dimension, and what is reshaped to a batch of one keeps its
+//! own. Whether that is all that the graph needs, running it must show: one that mixes the images of
+//! a batch looks no different.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::{Path, PathBuf},
+};
+
+use prost::{Message, bytes::Bytes};
+
+use super::{
+    decode, map,
+    schema::{
+        AttributeProto, Dimension, EXTERNAL, Entry, Extent, GraphProto, NodeProto, TensorProto, ValueInfo,
+        attribute, element,
+    },
+    wire::{Field, fields, put},
+};
+use crate::models::ModelError;
+
+/// Field numbers of `ModelProto` and `GraphProto`.
+mod number {
+    pub const GRAPH: u64 = 7;
+    pub const NODE: u64 = 1;
+    pub const INITIALIZER: u64 = 5;
+    pub const INPUT: u64 = 11;
+    pub const OUTPUT: u64 = 12;
+    pub const VALUE_INFO: u64 = 13;
+}
+
+/// Weights of as many bytes and more stay in their file.
+const LARGE: usize = 4096;
+const BATCH: &str = "batch";
+
+/// A model with an open batch. Its large weights are where they were.
+#[derive(Debug)]
+pub struct Opened {
+    /// The model, which names its large weights as data of another file.
+    pub bytes: Vec<u8>,
+    /// Where that file is.
+    pub folder: PathBuf,
+}
+
+/// The model with an open batch; `None` where it is not made for one image.
+///
+/// # Errors
+/// The file cannot be read or is no whole ONNX model.
+pub fn open(path: &Path) -> Result<Option<Opened>, ModelError> {
+    let unreadable = |e: std::io::Error| ModelError::Unreadable { path: path.into(), reason: e.to_string() };
+    // What lies in another file may lie in the model's own folder only, links followed.
+    let path = path.canonicalize().map_err(unreadable)?;
+    let file = map(&path)?;
+    let Some(graph) = decode(&path, file.clone())?.graph else { return Ok(None) };
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Ok(None);
+    };
+    let rewrite = Rewrite { graph: &graph, file: &file, name };
+    let bytes = rewrite.model();
+    Ok(bytes.map(|bytes| Opened { bytes, folder: folder.into() }))
+}
+
+struct Rewrite<'m> {
+    graph: &'m GraphProto,
+    file: &'m Bytes,
+    name: &'m str,
+}
+
+impl Rewrite<'_> {
+    fn model(&self) -> Option<Vec<u8>> {
+        let constants: HashSet<&str> = self.graph.initializer.iter().map(|t| t.name.as_str()).collect();
+        let fed = |port: &&ValueInfo| !constants.contains(port.name.as_str());
+        if !self.graph.input.iter().filter(fed).all(is_single) {
+            return None;
+        }
+        let mut model = Vec::new();
+        for field in fields(self.file)? {
+            match field.number {
+                number::GRAPH => put(&mut model, field.number, &self.rewritten(&field.content, &constants)?),
+                _ => model.extend_from_slice(&field.whole),
+            }
+        }
+        Some(model)
+    }
+
+    fn rewritten(&self, graph: &Bytes, constants: &HashSet<&str>) -> Option<Vec<u8>> {
+        let fields = fields(graph)?;
+        let carried = self.carried(constants);
+        let shapes: Vec<Option<Vec<i64>>> =
+            self.graph.node.iter().map(|node| self.open_shape(node, &carried)).collect();
+        let mut out = Vec::new();
+        for shape in shapes.iter().flatten().collect::<BTreeSet<_>>() {
+            put(&mut out, number::NODE, &constant(shape).encode_to_vec());
+        }
+        let of = |number: u64| fields.iter().filter(move |field| field.number == number);
+        for (field, shape) in of(number::NODE).zip(&shapes) {
+            match shape {
+                Some(shape) => put(&mut out, number::NODE, &with_shape(field, &name(shape))?),
+                None => out.extend_from_slice(&field.whole),
+            }
+        }
+        for (field, tensor) in of(number::INITIALIZER).zip(&self.graph.initializer) {
+            match self.outside(tensor) {
+                Some(outside) => put(&mut out, number::INITIALIZER, &outside.encode_to_vec()),
+                None => out.extend_from_slice(&field.whole),
+            }
+        }
+        let (inputs, outputs) = (&self.graph.input, &self.graph.output);
+        for (number, ports) in [(number::INPUT, inputs), (number::OUTPUT, outputs)] {
+            for (field, port) in of(number).zip(ports) {
+                match constants.contains(port.name.as_str()) {
+                    false if is_single(port) => put(&mut out, number, &opened(port).encode_to_vec()),
+                    _ => out.extend_from_slice(&field.whole),
+                }
+            }
+        }
+        // The runtime works out the shapes between anew.
+        let known = [number::NODE, number::INITIALIZER, number::INPUT, number::OUTPUT, number::VALUE_INFO];
+        for field in fields.iter().filter(|field| !known.contains(&field.number)) {
+            out.extend_from_slice(&field.whole);
+        }
+        Some(out)
+    }
+
+    /// What is worked out from the inputs; all else is the same for every image.
+    fn carried(&self, constants: &HashSet<&str>) -> HashSet<&str> {
+        let inputs = self.graph.input.iter().map(|port| port.name.as_str());
+        let mut carried: HashSet<&str> = inputs.filter(|name| !constants.contains(name)).collect();
+        for node in &self.graph.node {
+            if node.input.iter().any(|input| carried.contains(input.as_str())) {
+                carried.extend(node.output.iter().map(String::as_str));
+            }
+        }
+        carried
+    }
+
+    /// The shape that a node should give what it reshapes to a batch of one.
+    fn open_shape(&self, node: &NodeProto, carried: &HashSet<&str>) -> Option<Vec<i64>> {
+        let takes_zero = node.attribute.iter().any(|a| a.name == "allowzero" && a.i == Some(1));
+        if node.op_type != "Reshape" || takes_zero || !carried.contains(node.input.first()?.as_str()) {
+            return None;
+        }
+        let mut shape = self.integers(node.input.get(1)?)?;
+        if shape.len() < 2 || shape[0] != 1 {
+            return None;
+        }
+        // 0: as it was; of the two, this leaves it to the runtime where the others say it all.
+        shape[0] = if shape[1..].contains(&-1) { 0 } else { -1 };
+        Some(shape)
+    }
+
+    /// Elements of a constant.
+    fn integers(&self, name: &str) -> Option<Vec<i64>> {
+        let of_node = |node: &&NodeProto| node.op_type == "Constant" && node.output.iter().any(|o| o == name);
+        let tensor = match self.graph.initializer.iter().find(|tensor| tensor.name == name) {
+            Some(tensor) => tensor,
+            None => {
+                let attributes = &self.graph.node.iter().find(of_node)?.attribute;
+                let of_name = |name: &str| attributes.iter().find(|attribute| attribute.name == name);
+                if let Some(list) = of_name("value_ints") {
+                    return Some(list.ints.clone());
+                }
+                of_name("value")?.t.as_ref()?
+            }
+        };
+        if tensor.data_type != element::INT64 || tensor.data_location == EXTERNAL {
+            return None;
+        }
+        if tensor.raw_data.is_empty() {
+            return Some(tensor.int64_data.clone());
+        }
+        let number = |bytes: &[u8]| bytes.try_into().map(i64::from_le_bytes).ok();
+        tensor.raw_data.chunks(8).map(number).collect()
+    }
+
+    /// A large tensor, as one whose data lies in another file: the model's own.
+    fn outside(&self, tensor: &TensorProto) -> Option<TensorProto> {
+        if tensor.raw_data.len() < LARGE || tensor.data_location == EXTERNAL {
+            return None;
+        }
+        // A part of the mapping.
+        let offset = (tensor.raw_data.as_ptr() as usize).checked_sub(self.file.as_ptr() as usize)?;
+        if offset + tensor.raw_data.len() > self.file.len() {
+            return None;
+        }
+        let entry = |key: &str, value: String| Entry { key: key.into(), value };
+        Some(TensorProto {
+            dims: tensor.dims.clone(),
+            data_type: tensor.data_type,
+            name: tensor.name.clone(),
+            external_data: vec![
+                entry("location", self.name.into()),
+                entry("offset", offset.to_string()),
+                entry("length", tensor.raw_data.len().to_string()),
+            ],
+            data_location: EXTERNAL,
+            ..Default::default()
+        })
+    }
+}
+
+fn dims(port: &ValueInfo) -> &[Dimension] {
+    let tensor = port.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+    tensor.and_then(|tensor| tensor.shape.as_ref()).map_or(&[], |shape| &shape.dim)
+}
+
+fn is_single(port: &ValueInfo) -> bool {
+    dims(port).first().is_some_and(|dim| dim.extent == Some(Extent::Fixed(1)))
+}
+
+fn opened(port: &ValueInfo) -> ValueInfo {
+    let mut port = port.clone();
+    let tensor = port.kind.as_mut().and_then(|kind| kind.tensor.as_mut());
+    if let Some(first) = tensor.and_then(|tensor| tensor.shape.as_mut()?.dim.first_mut()) {
+        first.extent = Some(Extent::Free(BATCH.into()));
+    }
+    port
+}
+
+fn name(shape: &[i64]) -> String {
+    format!("{BATCH} {shape:?}")
+}
+
+fn constant(shape: &[i64]) -> NodeProto {
+    let value = TensorProto {
+        dims: vec![shape.len() as i64],
+        data_type: element::INT64,
+        raw_data: shape.iter().flat_map(|d| d.to_le_bytes()).collect(),
+        ..Default::default()
+    };
+    NodeProto {
+        output: vec![name(shape)],
+        name: name(shape),
+        op_type: "Constant".into(),
+        attribute: vec![AttributeProto {
+            name: "value".into(),
+            t: Some(value),
+            kind: attribute::TENSOR,
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+/// A reshaping node with another shape.
+fn with_shape(node: &Field, shape: &str) -> Option<Vec<u8>> {
+    const INPUT: u64 = 1;
+    let (mut out, mut inputs) = (Vec::new(), 0);
+    for field in fields(&node.content)? {
+        inputs += usize::from(field.number == INPUT);
+        match (field.number, inputs) {
+            (INPUT, 2) => put(&mut out, INPUT, shape.as_bytes()),
+            _ => out.extend_from_slice(&field.whole),
+        }
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::onnx::schema::{ModelProto, Shape, TensorType, TypeProto};
+
+    fn port(name: &str, dims: &[i64]) -> ValueInfo {
+        let dim = dims.iter().map(|&d| Dimension { extent: Some(Extent::Fixed(d)) }).collect();
+        let tensor = TensorType { elem_type: element::FLOAT, shape: Some(Shape { dim }) };
+        ValueInfo { name: name.into(), kind: Some(TypeProto { tensor: Some(tensor) }) }
+    }
+
+    fn reshape(from: &str, shape: &str, to: &str) -> NodeProto {
+        NodeProto {
+            input: vec![from.into(), shape.into()],
+            output: vec![to.into()],
+            op_type: "Reshape".into(),
+            ..Default::default()
+        }
+    }
+
+    fn shape(name: &str, dims: &[i64]) -> TensorProto {
+        let raw_data = dims.iter().flat_map(|d| d.to_le_bytes()).collect();
+        let dims = vec![dims.len() as i64];
+        TensorProto { name: name.into(), dims, data_type: element::INT64, raw_data, ..Default::default() }
+    }
+
+    /// A graph whose input is flattened and brought back, with a field that no schema here knows.
+    fn model(first: i64) -> Vec<u8> {
+        let weights = TensorProto {
+            name: "weights".into(),
+            dims: vec![2000],
+            data_type: element::FLOAT,
+            raw_data: (0..2000).flat_map(|i| (i as f32).to_le_bytes()).collect(),
+            ..Default::default()
+        };
+        let graph = GraphProto {
+            node: vec![
+                reshape("in", "flat", "middle"),
+                reshape("middle", "square", "out"),
+                reshape("weights", "flat", "constant"),
+            ],
+            initializer: vec![weights, shape("flat", &[1, -1]), shape("square", &[1, 3, 4])],
+            input: vec![port("in", &[first, 3, 4])],
+            output: vec![port("out", &[first, 3, 4])],
+            ..Default::default()
+        };
+        let model = ModelProto { ir_version: 8, graph: Some(graph), ..Default::default() };
+        let mut bytes = model.encode_to_vec();
+        put(&mut bytes, 99, b"kept");
+        bytes
+    }
+
+    fn written(name: &str, bytes: &[u8]) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("faceswap-batch-{}-{name}.onnx", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    #[test]
+    fn ports_and_shapes_are_opened_and_all_else_is_kept() {
+        let path = written("open", &model(1));
+        let opened = open(&path).unwrap().expect("a batch of one");
+        let bytes = Bytes::from(opened.bytes);
+        assert!(fields(&bytes).unwrap().iter().any(|f| f.number == 99 && f.content == b"kept"[..]));
+        let graph = ModelProto::decode(bytes).unwrap().graph.unwrap();
+        for port in graph.input.iter().chain(&graph.output) {
+            assert_eq!(dims(port)[0].extent, Some(Extent::Free("batch".into())));
+            assert_eq!(dims(port)[1..].len(), 2);
+        }
+        let shape_of = |output: &str| {
+            let node = graph.node.iter().find(|node| node.output == [output]).unwrap();
+            let constant = graph.node.iter().find(|constant| constant.output[0] == node.input[1]);
+            let tensor = constant.map(|constant| constant.attribute[0].t.clone().unwrap());
+            let raw = tensor.map(|tensor| tensor.raw_data).unwrap_or_default();
+            raw.chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap())).collect::<Vec<_>>()
+        };
+        assert_eq!((shape_of("middle"), shape_of("out")), (vec![0, -1], vec![-1, 3, 4]));
+        // What is the same for every image stays so.
+        assert_eq!(graph.node.iter().find(|node| node.output == ["constant"]).unwrap().input[1], "flat");
+        let weights = &graph.initializer[0];
+        let told = |key: &str| weights.external_data.iter().find(|e| e.key == key).unwrap().value.clone();
+        let (offset, length) = (told("offset").parse::<usize>().unwrap(), told("length").parse::<usize>());
+        assert_eq!(told("location"), path.file_name().unwrap().to_str().unwrap());
+        let file = std::fs::read(&path).unwrap();
+        assert_eq!(file[offset + 4 * 1234..][..4], 1234f32.to_le_bytes());
+        assert_eq!((length, weights.raw_data.len()), (Ok(8000), 0));
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn what_is_made_for_several_is_left_alone() {
+        let path = written("several", &model(2));
+        assert!(open(&path).unwrap().is_none());
+        std::fs::write(&path, &model(1)[..300]).unwrap();
+        assert!(matches!(open(&path), Err(ModelError::Invalid { .. })));
+        std::fs::remove_file(path).unwrap();
+    }
+}
