@@ -73,7 +73,7 @@ models: deps
 # By the environment, so that names may hold spaces.
 export SOURCE VIDEO
 demo: deps models
-	cargo build --release --example demo
+	cargo build --release --example demo $${VIDEO:+--example swap}
 	@'$(TARGET)/release/examples/demo' $${SOURCE:+--source "$$SOURCE"} $${VIDEO:+--video "$$VIDEO"}
 
 live: deps models

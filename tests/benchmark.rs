@@ -108,6 +108,12 @@ fn compared(folder: &Path, json: &Path, record: &Value) {
     let same = ends(0, &["--load", text(json), "--compare", text(json)]);
     assert!(same.contains("1.000") && same.contains("0 of"), "{same}");
 
+    // Whatever else the machine was doing.
+    let mut record = record.clone();
+    for result in record["results"].as_array_mut().unwrap() {
+        result.as_object_mut().unwrap().remove("others");
+    }
+    let json = &write(folder.join("quiet.json"), &record);
     let mut slow = record.clone();
     let victim = &mut slow["results"][0];
     let id = victim["id"].as_str().unwrap().to_owned();
@@ -122,6 +128,13 @@ fn compared(folder: &Path, json: &Path, record: &Value) {
     assert!(said.contains("0 of"), "{said}");
     let said = ends(0, &["--load", text(json), "--compare", text(&slow)]);
     assert!(said.contains("better"), "{said}");
+
+    let mut busy = read(&slow);
+    busy["results"][0]["others"] = 0.6.into();
+    let busy = write(folder.join("busy.json"), &busy);
+    let said = ends(0, &["--load", text(&busy), "--compare", text(json)]);
+    let line = said.lines().find(|line| line.starts_with(&id)).unwrap();
+    assert!(line.contains("disturbed") && said.contains("0 of") && said.contains("60 %"), "{said}");
 }
 
 #[test]

@@ -12,17 +12,17 @@ use std::{
 
 use common::{
     example,
-    film::{clip, packets, pictures, times},
+    film::{packets, pictures, short_clip, times},
     folder, hopper, models, repo,
 };
 
 const OPTIONS: [&str; 6] =
-    ["--video-encoder", "x264enc", "--encoder-option", "speed-preset=ultrafast", "--segment", "6"];
+    ["--video-encoder", "x264enc", "--encoder-option", "speed-preset=ultrafast", "--segment", "2"];
 
 fn scale(swap: &Path, out: &Path) -> Output {
     Command::new(repo().join("examples/scale/parallel.sh"))
         .arg(hopper())
-        .arg(clip())
+        .arg(short_clip())
         .arg(out)
         .args(OPTIONS)
         .env("SWAP", swap)
@@ -37,7 +37,7 @@ fn two_workers_make_what_one_makes_though_one_fails() {
     let scratch = folder("scale");
     let (single, out) = (scratch.join("single.mp4"), scratch.join("out.mp4"));
     let mut one = Command::new(example("swap"));
-    one.args(["-s", &hopper(), "-t"]).arg(clip()).arg("-o").arg(&single).args(OPTIONS);
+    one.args(["-s", &hopper(), "-t"]).arg(short_clip()).arg("-o").arg(&single).args(OPTIONS);
     assert!(one.env("GST_FACESWAP_MODEL_DIR", models()).output().unwrap().status.success());
 
     // Fails the first time it is asked for segment 2, and for good for segment 3 while a file says so.

@@ -49,7 +49,7 @@ pub fn run(suite: &mut Suite, args: &Args) -> Result<()> {
             suite.skip(&ids[0], format!("{}: no such file", args.model.display()));
             continue;
         }
-        let runs = if suite.is_quick() || !mesh { 1 } else { 5 };
+        let runs = if suite.is_quick() || !mesh { 1 } else { 2 };
         let told = (0..runs).map(|_| ask(&case, args)).collect::<Result<Vec<Told>>>()?;
         let values = |of: &dyn Fn(&Told) -> f64| told.iter().map(of).collect();
         if wanted[0] {

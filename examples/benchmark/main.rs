@@ -11,6 +11,7 @@
 mod common;
 
 mod compare;
+mod contention;
 mod element;
 mod fresh;
 mod machine;
@@ -138,14 +139,19 @@ fn measure(args: &Args) -> Result<Record> {
     let machine = machine::describe();
     let begun = SystemTime::now();
     let mut suite = Suite::new(args);
-    fresh::run(&mut suite, args)?;
-    micro::measure(&mut suite)?;
-    pools::measure(&mut suite)?;
-    stages::measure(&mut suite)?;
-    networks::measure(&mut suite, args)?;
-    threads::measure(&mut suite)?;
-    element::measure(&mut suite, args)?;
-    soak::measure(&mut suite, args)?;
+    for pass in 0..suite.passes() {
+        suite.begin(pass);
+        fresh::run(&mut suite, args)?;
+        micro::measure(&mut suite)?;
+        pools::measure(&mut suite)?;
+        stages::measure(&mut suite)?;
+        networks::measure(&mut suite, args)?;
+        threads::measure(&mut suite)?;
+        element::measure(&mut suite, args)?;
+        if suite.is_last() {
+            soak::measure(&mut suite, args)?;
+        }
+    }
     ensure!(suite.matched(), "no case's name holds any of {:?}; --list names them", args.only);
     Ok(suite.finish(machine, begun))
 }

@@ -82,6 +82,10 @@ pub struct Outcome {
     /// Heap allocations in Rust each, where they were counted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub allocations: Option<f64>,
+    /// Share of the machine's processor time (0–1) that other processes took in the pass that they
+    /// disturbed least, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub others: Option<f64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub notes: BTreeMap<String, String>,
 }
@@ -160,6 +164,12 @@ impl Record {
             path.display()
         );
         Ok(record)
+    }
+
+    /// What other processes took of the machine, the median of the cases.
+    pub fn others(&self) -> Option<f64> {
+        let shares = self.results.iter().filter_map(|outcome| outcome.others).collect();
+        Statistics::of(shares).map(|statistics| statistics.median)
     }
 
     pub fn find(&self, id: &str) -> Option<&Outcome> {

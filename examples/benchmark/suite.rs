@@ -9,20 +9,32 @@ use std::{
 use crate::{
     Args,
     common::{allocated, ms},
+    contention::Contention,
     record::{Better, Machine, Outcome, Program, Record, Run, Series, Skipped, Statistics, VERSION},
 };
 
 /// A shorter call is made several times for one value.
 const SHORTEST: Duration = Duration::from_micros(50);
 
+/// Times that everything is measured, one after the other, so that what disturbs the machine for a while does not meet
+/// all values of a case.
+const PASSES: u32 = 3;
+const QUICK_PASSES: u32 = 2;
+
 pub struct Suite {
     quick: bool,
+    pass: u32,
     only: Vec<String>,
     list: bool,
     model: Option<String>,
     started: Instant,
     met: bool,
     results: Vec<Outcome>,
+    /// The values of each result.
+    values: Vec<Vec<f64>>,
+    /// Index of the result that was measured last.
+    last: usize,
+    contention: Contention,
     series: Vec<Series>,
     skipped: Vec<Skipped>,
 }
@@ -31,12 +43,16 @@ impl Suite {
     pub fn new(args: &Args) -> Suite {
         Suite {
             quick: args.quick,
+            pass: 0,
             only: args.only.clone(),
             list: args.list,
             model: args.model.is_file().then(|| args.model.display().to_string()),
             started: Instant::now(),
             met: false,
             results: Vec::new(),
+            values: Vec::new(),
+            last: 0,
+            contention: Contention::new(),
             series: Vec::new(),
             skipped: Vec::new(),
         }
@@ -46,10 +62,32 @@ impl Suite {
     pub fn wants(&mut self, id: &str) -> bool {
         let chosen = self.only.is_empty() || self.only.iter().any(|part| id.contains(part.as_str()));
         self.met |= chosen;
-        if chosen && self.list {
+        if chosen && self.list && self.pass == 0 {
             println!("{id}");
         }
         chosen && !self.list
+    }
+
+    /// Times that everything is measured.
+    pub fn passes(&self) -> u32 {
+        match (self.list, self.quick) {
+            (true, _) => 1,
+            (false, true) => QUICK_PASSES,
+            (false, false) => PASSES,
+        }
+    }
+
+    /// Begins with everything once more.
+    pub fn begin(&mut self, pass: u32) {
+        self.pass = pass;
+        if !self.list {
+            println!("pass {} of {}", pass + 1, self.passes());
+        }
+    }
+
+    /// Whether this is the last pass, for what is measured only once.
+    pub fn is_last(&self) -> bool {
+        self.pass + 1 == self.passes()
     }
 
     /// Whether any case was chosen.
@@ -57,23 +95,24 @@ impl Suite {
         self.met
     }
 
-    /// Time for one case: the long or, in a quick run, the short one.
+    /// Time for one case in one pass: of the long or, in a quick run, of the short one.
     pub fn budget(&self, long: Duration, short: Duration) -> Duration {
-        if self.quick { short } else { long }
+        let whole = if self.quick { short } else { long };
+        whole / self.passes()
     }
 
     pub fn is_quick(&self) -> bool {
         self.quick
     }
 
-    /// Times `work` after a warm-up: at least ten values (five in a quick run) and until a second
-    /// (a twentieth) is over.
+    /// Times `work` after a warm-up, in all passes together: at least twelve values (six in a quick run) and
+    /// until a second (a twentieth) is over.
     pub fn time(&mut self, id: &str, mut work: impl FnMut()) {
         if !self.wants(id) {
             return;
         }
         let budget = self.budget(Duration::from_secs(1), Duration::from_millis(50));
-        let least = if self.quick { 5 } else { 10 };
+        let least = if self.quick { 3 } else { 4 };
         let (warm, mut calls) = (Instant::now(), 0u32);
         while calls < 2 || warm.elapsed() < budget / 5 {
             work();
@@ -127,14 +166,32 @@ impl Suite {
         rate: impl Fn(&Statistics) -> Option<f64>,
         allocations: Option<f64>,
     ) {
-        let Some(statistics) = Statistics::of(values) else {
+        // What children of this process measured they disturbed themselves.
+        let alone = !["memory/", "first-frame/"].iter().any(|group| id.starts_with(group));
+        let others = self.contention.share().filter(|_| alone);
+        let at = self.results.iter().position(|outcome| outcome.id == id).unwrap_or(self.results.len());
+        let mut all = self.values.get(at).cloned().unwrap_or_default();
+        all.extend(values);
+        let Some(statistics) = Statistics::of(all.clone()) else {
             return self.skip(id, "it gave no values");
         };
         let per_second = rate(&statistics);
         let second = per_second.map(|rate| format!("{rate:12.1} /s")).unwrap_or_default();
         println!("{id:62} {:12.4} {unit:4} p95 {:12.4}{second}", statistics.median, statistics.p95);
         let (id, unit, notes) = (id.to_owned(), unit.to_owned(), BTreeMap::new());
-        self.results.push(Outcome { id, unit, better, statistics, per_second, allocations, notes });
+        // Of the passes the one that was disturbed least.
+        let others = match self.results.get(at).and_then(|before| before.others).zip(others) {
+            Some((before, now)) => Some(before.min(now)),
+            None => others,
+        };
+        let outcome = Outcome { id, unit, better, statistics, per_second, allocations, others, notes };
+        if at == self.results.len() {
+            self.results.push(outcome);
+            self.values.push(all);
+        } else {
+            (self.results[at], self.values[at]) = (outcome, all);
+        }
+        self.last = at;
     }
 
     /// What a case gave, where it was measured.
@@ -144,7 +201,7 @@ impl Suite {
 
     /// Adds to the case that was measured last.
     pub fn note(&mut self, name: &str, value: impl Into<String>) {
-        if let Some(outcome) = self.results.last_mut() {
+        if let Some(outcome) = self.results.get_mut(self.last) {
             outcome.notes.insert(name.into(), value.into());
         }
     }
@@ -155,6 +212,9 @@ impl Suite {
 
     /// A case that cannot be measured here.
     pub fn skip(&mut self, id: &str, reason: impl Into<String>) {
+        if self.skipped.iter().any(|skipped| skipped.id == id) {
+            return;
+        }
         let reason = reason.into();
         println!("{id:62} skipped: {reason}");
         self.skipped.push(Skipped { id: id.into(), reason });

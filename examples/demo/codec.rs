@@ -21,20 +21,17 @@ pub struct Codec {
 }
 
 impl Codec {
-    /// What is installed and can hold the sound as it is.
-    pub fn choose(sound: Option<&gst::Caps>) -> Result<Codec> {
+    /// What is installed.
+    pub fn choose() -> Result<Codec> {
         for (factory, encoder, makes) in ENCODERS {
             let video = gst::Caps::new_empty_simple(makes);
-            let holds = |muxer: &str| accepts(muxer, &video) && sound.is_none_or(|caps| accepts(muxer, caps));
-            let container = CONTAINERS.into_iter().find(|(muxer, _)| holds(muxer));
+            let container = CONTAINERS.into_iter().find(|(muxer, _)| accepts(muxer, &video));
             if let (Some(_), Some((muxer, extension))) = (gst::ElementFactory::find(factory), container) {
                 return Ok(Codec { encoder, muxer, extension });
             }
         }
         let names = ENCODERS.map(|(factory, ..)| factory).join(", ");
-        bail!(
-            "no encoder and container that can hold this; one of {names} is needed (`make deps` installs them)"
-        )
+        bail!("no encoder and container are installed; one of {names} is needed (`make deps` installs them)")
     }
 }
 

@@ -1,6 +1,6 @@
 //! Makes the demo's own video out of a photo.
 
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
 use anyhow::{Context, Result, anyhow};
 use gst::prelude::*;
@@ -45,7 +45,7 @@ pub fn make(photo: &Path, film: &Path, codec: &Codec) -> Result<()> {
     }
     let _ = frames.end_of_stream();
     bar.finish_and_clear();
-    run::to_end(&pipeline, |_| {})
+    run::to_end(&pipeline, |_| ControlFlow::Continue(()))
 }
 
 fn moment(index: u64) -> gst::ClockTime {

@@ -48,7 +48,6 @@ fn main() -> ExitCode {
 
 fn demo(args: &Args) -> Result<()> {
     let source = args.source.clone().map_or_else(|| photo("grace_hopper.jpg"), Ok)?;
-    let film = args.out.join("in.mp4");
     for given in [Some(&source), args.video.as_ref()].into_iter().flatten() {
         ensure!(given.is_file(), "{}: no such file", given.display());
     }
@@ -56,36 +55,52 @@ fn demo(args: &Args) -> Result<()> {
     gstfaceswap::plugin_register_static()?;
     fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
 
-    let video = match &args.video {
-        Some(video) => video,
+    let (outcome, out) = match &args.video {
+        Some(video) => {
+            let out = args.out.join("out").with_extension(container(video));
+            swap::files(&source, video, &out)?;
+            (swap::look(&source, video)?, out)
+        }
         None => {
-            film::make(&photo("astronaut.png")?, &film, &Codec::choose(None)?)?;
-            &film
+            let codec = Codec::choose()?;
+            let film = args.out.join("in").with_extension(codec.extension);
+            let out = film.with_file_name("out").with_extension(codec.extension);
+            film::make(&photo("astronaut.png")?, &film, &codec)?;
+            (swap_film(&source, &film, &codec, &out)?, out)
         }
     };
-    let sound = run::sound(video)?;
-    let codec = Codec::choose(sound.as_ref())?;
-    let out = args.out.join("out").with_extension(codec.extension);
-    let part = args.out.join("out.part");
-    let outcome = swap::swap(&in_a_list(&source)?, video, sound.is_some(), &codec, &part);
-    let outcome = outcome.inspect_err(|_| drop(fs::remove_file(&part)))?;
-    fs::rename(&part, &out).with_context(|| out.display().to_string())?;
-
     let sheet = args.out.join("before-after.png");
     match &outcome.pair {
         Some(pair) => pair.write(&source, &sheet)?,
-        None => eprintln!("demo: no face was found in {}", video.display()),
+        None => eprintln!("demo: no face was found"),
     }
     tell(args, &outcome, &out, &sheet);
     Ok(())
 }
 
+/// Under its final name there is a whole file or none.
+fn swap_film(source: &Path, film: &Path, codec: &Codec, out: &Path) -> Result<Outcome> {
+    let part = out.with_extension("part");
+    let outcome = swap::film(source, film, codec, &part).inspect_err(|_| drop(fs::remove_file(&part)))?;
+    fs::rename(&part, out).with_context(|| out.display().to_string())?;
+    Ok(outcome)
+}
+
+/// The video's own, where the swap program writes it; one that holds any sound elsewhere.
+fn container(video: &Path) -> String {
+    let own = video.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let known = ["mp4", "m4v", "mov", "mkv", "webm", "avi"].contains(&own.as_str());
+    if known { own } else { "mkv".into() }
+}
+
 fn tell(args: &Args, outcome: &Outcome, out: &Path, sheet: &Path) {
     let Outcome { frames, swapped, took, milliseconds, .. } = outcome;
-    let rate = frames.saturating_sub(1) as f64 / took.as_secs_f64().max(1e-9);
     println!("{}", out.display());
-    println!("    {swapped} of {frames} frames swapped; {rate:.0} frames/s from file to file,");
-    println!("    of which the swap takes {milliseconds:.1} ms a frame");
+    if args.video.is_none() {
+        let rate = frames.saturating_sub(1) as f64 / took.as_secs_f64().max(1e-9);
+        println!("    {swapped} of {frames} frames swapped; {rate:.0} frames/s from file to file,");
+        println!("    of which the swap takes {milliseconds:.1} ms a frame");
+    }
     if outcome.pair.is_some() {
         println!("{}\n    the photo, a frame before, the same frame after", sheet.display());
     }
@@ -108,10 +123,4 @@ fn photo(name: &str) -> Result<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo").join(name);
     ensure!(path.is_file(), "{}: no such file; `make models` brings it", path.display());
     Ok(path)
-}
-
-/// As an entry of the `source` property, a list in which a comma of a name is written `\,`.
-fn in_a_list(path: &Path) -> Result<String> {
-    let name = path.to_str().with_context(|| format!("{}: not a UTF-8 name", path.display()))?;
-    Ok(name.replace(',', "\\,"))
 }

@@ -66,6 +66,11 @@ impl Watch {
         }
     }
 
+    /// Frames that have entered.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
     pub fn took(&self) -> Option<Duration> {
         Some(self.last_out?.duration_since(self.first_out?))
     }

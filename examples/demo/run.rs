@@ -1,11 +1,8 @@
 //! Building pipelines and running them to their end.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::ops::ControlFlow;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use gst::{MessageView, prelude::*};
 
 pub fn pipeline(description: &str) -> Result<gst::Pipeline> {
@@ -17,11 +14,16 @@ pub fn element(pipeline: &gst::Pipeline, name: &str) -> Result<gst::Element> {
     pipeline.by_name(name).with_context(|| format!("no element {name} in the pipeline"))
 }
 
-/// Waits for the end of the stream, calling `tick` ten times a second; stops the pipeline.
-pub fn to_end(pipeline: &gst::Pipeline, mut tick: impl FnMut(&gst::Pipeline)) -> Result<()> {
+/// Waits for the end of the stream, or until `tick`, called ten times a second, breaks; stops the pipeline.
+pub fn to_end(
+    pipeline: &gst::Pipeline,
+    mut tick: impl FnMut(&gst::Pipeline) -> ControlFlow<()>,
+) -> Result<()> {
     let bus = pipeline.bus().context("a pipeline without a bus")?;
     let end = loop {
-        tick(pipeline);
+        if tick(pipeline).is_break() {
+            break Ok(());
+        }
         match bus.timed_pop(gst::ClockTime::from_mseconds(100)).as_ref().map(|message| message.view()) {
             Some(MessageView::Eos(_)) => break Ok(()),
             Some(MessageView::Error(message)) => break Err(explain(message)),
@@ -36,31 +38,6 @@ pub fn to_end(pipeline: &gst::Pipeline, mut tick: impl FnMut(&gst::Pipeline)) ->
 fn explain(message: &gst::message::Error) -> anyhow::Error {
     let who = message.src().map(|src| src.name().to_string()).unwrap_or_default();
     anyhow!("{who}: {}", message.error())
-}
-
-/// The sound of a video, as it is stored; `None` for a silent one. Reads the whole file, since some
-/// containers list their streams nowhere.
-///
-/// # Errors
-/// Not a video.
-pub fn sound(video: &Path) -> Result<Option<gst::Caps>> {
-    let name = video.display().to_string();
-    let pipeline = pipeline("filesrc name=file ! parsebin name=streams")?;
-    element(&pipeline, "file")?.set_property("location", video);
-    let found = Arc::new(Mutex::new(Vec::new()));
-    let (weak, seen) = (pipeline.downgrade(), found.clone());
-    element(&pipeline, "streams")?.connect_pad_added(move |streams, pad| {
-        seen.lock().unwrap_or_else(PoisonError::into_inner).push(caps(pad));
-        if let Some(Err(error)) = weak.upgrade().map(|pipeline| drain(&pipeline, pad)) {
-            gst::element_error!(streams, gst::StreamError::Failed, ["{error}"]);
-        }
-    });
-    pipeline.set_state(gst::State::Playing).with_context(|| name.clone())?;
-    to_end(&pipeline, |_| {}).with_context(|| name.clone())?;
-
-    let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
-    ensure!(found.iter().any(|caps| is(caps, "video/")), "{name}: there is no video in it");
-    Ok(found.into_iter().find(|caps| is(caps, "audio/")))
 }
 
 /// What a stream is.

@@ -16,6 +16,7 @@ mod part;
 mod picture;
 mod pipe;
 mod plan;
+mod provenance;
 mod segment;
 mod show;
 mod subtitles;

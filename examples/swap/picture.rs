@@ -1,10 +1,6 @@
 //! Swaps the faces of a picture file.
 
-use std::{
-    fs::{self, File},
-    io::{BufWriter, Write},
-    path::Path,
-};
+use std::{fs, io::Write, path::Path};
 
 use anyhow::{Context, Result};
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, codecs};
@@ -12,6 +8,7 @@ use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, 
 use crate::{
     exit::{Exit, Failure, Outcome},
     job::beside,
+    provenance,
     swapper::Swapper,
 };
 
@@ -23,20 +20,24 @@ pub fn swap(swapper: &Swapper, target: &Path, output: &Path, quality: u8) -> Out
         error: error.context(format!("{} cannot be read", target.display())),
     })?;
     let began = std::time::Instant::now();
-    let (changed, any) = swapper.picture(&picture.to_rgba8())?;
+    let swapped = swapper.picture(&picture.to_rgba8())?;
     let milliseconds = began.elapsed().as_secs_f64() * 1e3;
 
     let part = beside(output, ".part");
     let opaque = !picture.color().has_alpha();
-    let picture = DynamicImage::ImageRgba8(changed);
+    let picture = DynamicImage::ImageRgba8(swapped.picture);
     let picture = if opaque { DynamicImage::ImageRgb8(picture.into_rgb8()) } else { picture };
-    let written = write(&picture, profile, &part, output, quality)
+    let origin = swapped.origin.as_deref();
+    let written = ImageFormat::from_path(output)
+        .map_err(anyhow::Error::from)
+        .and_then(|format| provenance::tell(encoded(&picture, profile, format, quality)?, format, origin))
+        .and_then(|bytes| write(&bytes, &part))
         .and_then(|()| fs::rename(&part, output).with_context(|| output.display().to_string()));
     written.map_err(|error| {
         let _ = fs::remove_file(&part);
         Failure { exit: Exit::Output, error }
     })?;
-    Ok((any, milliseconds))
+    Ok((swapped.any, milliseconds))
 }
 
 fn read(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>)> {
@@ -48,15 +49,13 @@ fn read(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>)> {
     Ok((picture, profile))
 }
 
-fn write(
+fn encoded(
     picture: &DynamicImage,
     profile: Option<Vec<u8>>,
-    part: &Path,
-    output: &Path,
+    format: ImageFormat,
     quality: u8,
-) -> Result<()> {
-    let mut file = BufWriter::new(File::create(part).with_context(|| part.display().to_string())?);
-    let format = ImageFormat::from_path(output)?;
+) -> Result<Vec<u8>> {
+    let mut file = std::io::Cursor::new(Vec::new());
     match format {
         ImageFormat::Jpeg => {
             let encoder = codecs::jpeg::JpegEncoder::new_with_quality(&mut file, quality);
@@ -66,8 +65,13 @@ fn write(
         ImageFormat::WebP => encode(codecs::webp::WebPEncoder::new_lossless(&mut file), picture, profile)?,
         _ => picture.write_to(&mut file, format)?,
     }
-    file.flush()?;
-    file.get_ref().sync_all()?;
+    Ok(file.into_inner())
+}
+
+fn write(bytes: &[u8], part: &Path) -> Result<()> {
+    let mut file = fs::File::create(part).with_context(|| part.display().to_string())?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
     Ok(())
 }
 

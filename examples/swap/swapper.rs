@@ -99,8 +99,8 @@ impl Swapper {
         self.element.property::<gst::Structure>("stats").get("frame-time-mean-ms").unwrap_or_default()
     }
 
-    /// Swaps the faces of one picture; whether there were any.
-    pub fn picture(&self, picture: &image::RgbaImage) -> Outcome<(image::RgbaImage, bool)> {
+    /// Swaps the faces of one picture.
+    pub fn picture(&self, picture: &image::RgbaImage) -> Outcome<Swapped> {
         let (width, height) = picture.dimensions();
         let pipeline = pipe::pipeline(
             "appsrc name=in format=time ! identity name=before  queue name=after ! appsink name=out sync=false",
@@ -131,7 +131,7 @@ impl Swapper {
         let bytes = buffer.map_readable().context("a picture that cannot be read")?.to_vec();
         let picture =
             image::RgbaImage::from_raw(width, height, bytes).context("a picture of another size")?;
-        Ok((picture, is_swapped(&buffer)))
+        Ok(Swapped { picture, any: is_swapped(&buffer), origin: origin(&buffer) })
     }
 }
 
@@ -139,6 +139,20 @@ impl Drop for Swapper {
     fn drop(&mut self) {
         let _ = self.element.set_state(gst::State::Null);
     }
+}
+
+/// A picture with its faces swapped.
+pub struct Swapped {
+    pub picture: image::RgbaImage,
+    /// Whether there were any.
+    pub any: bool,
+    /// What the element's mark says of where it comes from: an IPTC digital source type.
+    pub origin: Option<String>,
+}
+
+fn origin(frame: &gst::BufferRef) -> Option<String> {
+    let mark = gst::meta::CustomMeta::from_buffer(frame, "FaceSwapMarkMeta").ok()?;
+    mark.structure().get("digital-source-type").ok()
 }
 
 /// Whether a face of the frame shows the source's, by what `meta` says of each.

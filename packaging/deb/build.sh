@@ -17,8 +17,11 @@ put() { install -D -m "$1" "$2" "$root/$3"; }
 put 644 "$build/libgstfaceswap.so" "usr/lib/$triplet/gstreamer-1.0/libgstfaceswap.so"
 put 755 "$build/examples/swap" usr/bin/gst-faceswap-swap
 strip --strip-unneeded "$root/usr/lib/$triplet/gstreamer-1.0/libgstfaceswap.so" "$root/usr/bin/gst-faceswap-swap"
-for file in models/*.toml models/*.onnx models/libonnxruntime*.so*; do
+for file in models/*.toml models/*.onnx; do
     put 644 "$file" "usr/share/gst-faceswap/models/${file##*/}"
+done
+for file in models/libonnxruntime*.so*; do
+    put 644 "$file" "usr/lib/$triplet/gst-faceswap/${file##*/}"
 done
 documents=usr/share/doc/$name
 put 644 packaging/deb/copyright "$documents/copyright"

@@ -55,11 +55,13 @@ impl Search {
         folders
     }
 
-    /// The ONNX Runtime library to load: `ORT_DYLIB_PATH`, else the first beside the models.
-    /// `None` leaves it to the system's loader.
+    /// The ONNX Runtime library to load: `ORT_DYLIB_PATH`, else the first beside the models, else that of
+    /// a package. `None` leaves it to the system's loader.
     pub fn runtime(&self) -> Option<PathBuf> {
-        let beside =
-            || self.folders().into_iter().map(|f| f.join(super::runtime::LIBRARY)).find(|p| p.is_file());
+        let beside = || {
+            let folders = self.folders().into_iter().chain(library_folders());
+            folders.map(|folder| folder.join(super::runtime::LIBRARY)).find(|path| path.is_file())
+        };
         env_path("ORT_DYLIB_PATH").or_else(beside)
     }
 
@@ -227,6 +229,16 @@ fn system_folders() -> Vec<PathBuf> {
     };
     let listed = env::var_os("XDG_DATA_DIRS").filter(|value| !value.is_empty());
     env::split_paths(&listed.unwrap_or_else(|| usual.into())).filter(|path| path.is_absolute()).collect()
+}
+
+/// Where packages put what belongs to one kind of machine, by where they put their data.
+fn library_folders() -> impl Iterator<Item = PathBuf> {
+    let triplet = format!("lib/{}-linux-gnu", env::consts::ARCH);
+    let libraries = [triplet, "lib64".into(), "lib".into()];
+    system_folders().into_iter().flat_map(move |data| {
+        let prefix = data.parent().map(Path::to_owned).unwrap_or_default();
+        libraries.clone().map(|library| prefix.join(library).join("gst-faceswap"))
+    })
 }
 
 #[cfg(target_os = "macos")]

@@ -11,17 +11,25 @@ use super::{astronaut, folder};
 /// Thirty seconds with sound: a camera that moves over a photo. Key frames every two seconds, B-frames between.
 pub fn clip() -> &'static Path {
     static CLIP: OnceLock<PathBuf> = OnceLock::new();
-    CLIP.get_or_init(|| {
-        let clip = folder("clip").join("in.mp4");
-        ffmpeg(&format!(
-            "-loop 1 -framerate 25 -i {} -f lavfi -i sine=f=440:r=44100 -t 30 \
-             -vf crop=400:300:'56+40*sin(t)':'20+20*cos(t)',scale=320:240,format=yuv420p \
-             -c:v libx264 -preset veryfast -g 50 -bf 2 -c:a aac -b:a 96k {}",
-            astronaut(),
-            clip.display()
-        ));
-        clip
-    })
+    CLIP.get_or_init(|| make(30))
+}
+
+/// The same camera for ten seconds.
+pub fn short_clip() -> &'static Path {
+    static CLIP: OnceLock<PathBuf> = OnceLock::new();
+    CLIP.get_or_init(|| make(10))
+}
+
+fn make(seconds: u32) -> PathBuf {
+    let clip = folder(&format!("clip-{seconds}")).join("in.mp4");
+    ffmpeg(&format!(
+        "-loop 1 -framerate 25 -i {} -f lavfi -i sine=f=440:r=44100 -t {seconds} \
+         -vf crop=400:300:'56+40*sin(t)':'20+20*cos(t)',scale=320:240,format=yuv420p \
+         -c:v libx264 -preset veryfast -g 50 -bf 2 -c:a aac -b:a 96k {}",
+        astronaut(),
+        clip.display()
+    ));
+    clip
 }
 
 pub fn ffmpeg(arguments: &str) -> String {

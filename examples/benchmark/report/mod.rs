@@ -91,6 +91,10 @@ fn heading(body: &mut String, record: &Record) -> Result<()> {
         ("GStreamer", gstreamer.clone()),
         ("ONNX Runtime", machine.onnx_runtime.clone().unwrap_or_default()),
         ("Load before the run", format!("{:.2} of {} cores", machine.load, machine.logical_cores)),
+        (
+            "Other work during it",
+            record.others().map(|share| format!("{:.0} % of all cores", 100.0 * share)).unwrap_or_default(),
+        ),
         ("Heat", format!("{}{temperature}", machine.thermal)),
         ("Took", format!("{:.0} s", record.run.seconds)),
         ("Swap network", record.run.model.clone().unwrap_or_else(|| "none".into())),
@@ -109,7 +113,7 @@ fn ratios(body: &mut String, earlier: &Record, record: &Record) -> Result<()> {
         Some(Bar { label: now.id.clone(), value: ratio })
     });
     body.push_str("<h2>Beside the earlier run: above 1 is better</h2>");
-    body.push_str(&plots::bars("ratio of the medians", "", &rows.collect::<Vec<_>>())?);
+    body.push_str(&plots::bars("ratio of the better quartiles", "", &rows.collect::<Vec<_>>())?);
     Ok(())
 }
 
