@@ -9,7 +9,14 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 
 use super::{
-    choice::Choice, imp::FaceSwap, log::CAT, mark::Used, messages, pending::Ticket, process::Spent, settings,
+    choice::{Choice, Chooser, Demand},
+    imp::FaceSwap,
+    log::CAT,
+    mark::Used,
+    messages,
+    pending::Ticket,
+    process::Spent,
+    settings,
 };
 use crate::{
     control::{
@@ -17,7 +24,7 @@ use crate::{
         monitor::{Monitor, Vitals},
         platform::{Heat, Machine, platform},
     },
-    engine::Effort,
+    engine::{Effort, Report},
     sync::lock,
 };
 
@@ -32,6 +39,8 @@ pub(super) struct Control {
     /// As last told.
     heat: Heat,
     engine: Used,
+    /// Decides what the network is used for, where the user leaves that open.
+    chooser: Option<Chooser>,
 }
 
 impl Default for Control {
@@ -42,6 +51,7 @@ impl Default for Control {
             earliest: None,
             heat: Heat::default(),
             engine: Used::Mesh,
+            chooser: None,
         }
     }
 }
@@ -116,18 +126,47 @@ impl FaceSwap {
     }
 
     /// Tells which engine swaps from now on, since its network is loaded.
-    pub(super) fn engine_chosen(&self, choice: &Choice) {
+    pub(super) fn engine_chosen(&self, choice: &Choice, chooser: Option<Chooser>) {
         let to = choice.usage.engine();
-        let from = std::mem::replace(&mut lock(&self.control).engine, to);
+        let from = {
+            let mut control = lock(&self.control);
+            control.chooser = chooser;
+            std::mem::replace(&mut control.engine, to)
+        };
         gst::info!(CAT, imp = self, "Engine: {choice:?}");
         if from != to {
             messages::post(&self.obj(), messages::engine(from, to, Some(choice)), None);
         }
     }
 
+    /// Lets what decides on the network's use see a frame, and has the network loaded for another use
+    /// where it decides so.
+    pub(super) fn reconsider(&self, report: &Report, ticket: &Ticket) {
+        let Some(period) = ticket.pace else { return };
+        let decided = {
+            let mut control = lock(&self.control);
+            let now = control.started.elapsed();
+            let (faces, spent) = (report.swapped, report.network_time);
+            let demand = Demand { now, faces, pixel_boost: ticket.pixel_boost, spent, period };
+            control.chooser.as_mut().is_some_and(|chooser| chooser.observe(&demand))
+        };
+        if decided && let Some(loader) = self.loader() {
+            loader.poke();
+        }
+    }
+
+    /// What the network is to be used for from now on, with the time of a run on one image.
+    pub(super) fn decided(&self) -> Option<(Choice, Duration)> {
+        lock(&self.control).chooser.as_ref()?.decided()
+    }
+
     /// Tells that the mesh engine swaps, since the network failed.
     pub(super) fn engine_lost(&self) {
-        let from = std::mem::take(&mut lock(&self.control).engine);
+        let from = {
+            let mut control = lock(&self.control);
+            control.chooser = None;
+            std::mem::take(&mut control.engine)
+        };
         if from != Used::Mesh {
             messages::post(&self.obj(), messages::engine(from, Used::Mesh, None), None);
         }

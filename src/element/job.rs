@@ -6,13 +6,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use glib::{WeakRef, prelude::*, subclass::prelude::*};
 
 use super::{
     FaceSwap,
-    choice::{self, Neural, Usage},
+    choice::{self, Choice, Chooser, Neural, Ready, Usage},
     loader::Job,
     log::CAT,
     mark::Origin,
@@ -297,17 +298,38 @@ impl Load {
 
     /// Loads the network and hands it to the engine.
     fn start_network(&mut self, neural: &Neural) -> Result<(), LoadError> {
-        let Some(port) = self.port.clone() else { return Ok(()) };
-        let file = self.search.swapper_file.clone().unwrap_or_default();
-        let name = file.display().to_string();
+        let name = self.network_name();
         self.tell(|element| {
             messages::progress(element, gst::ProgressType::Start, &format!("Loading {name}"));
         });
         let loaded = choice::load(&self.search, neural, self.element.upgrade().as_ref());
-        let (mut network, preparer, choice) = loaded.inspect_err(|e| {
+        let ready = loaded.inspect_err(|e| {
             self.tell(|element| messages::progress(element, gst::ProgressType::Error, &e.to_string()));
         })?;
-        let facts = network.facts().clone();
+        self.hand_over(ready)
+    }
+
+    /// Loads the network once more, for another use that was decided while the stream runs. Where it
+    /// cannot be had that is said, and the use before goes on.
+    fn change_use(&mut self, neural: &Neural, choice: Choice, run: Duration) {
+        let neural = Neural { usage: choice.usage, ..neural.clone() };
+        let loaded = choice::load(&self.search, &neural, self.element.upgrade().as_ref());
+        let run = Some(run);
+        let ready = loaded.map(|ready| Ready { choice, run, ..ready }).map_err(LoadError::from);
+        if let Err(error) = ready.and_then(|ready| self.hand_over(ready)) {
+            self.tell(|element| messages::failure(element, (&error).into(), false));
+        }
+    }
+
+    fn network_name(&self) -> String {
+        self.search.swapper_file.as_ref().map(|file| file.display().to_string()).unwrap_or_default()
+    }
+
+    /// Prepares the sources for a network, and hands it to the engine.
+    fn hand_over(&mut self, ready: Ready) -> Result<(), LoadError> {
+        let Some(port) = self.port.clone() else { return Ok(()) };
+        let Ready { mut network, preparer, choice, run } = ready;
+        let (facts, size) = (network.facts().clone(), network.size());
         self.running = Some(Running { preparer, provider: facts.provider });
         self.identify()?;
         let interrupter = network.interrupter()?;
@@ -317,8 +339,9 @@ impl Load {
             Usage::EveryFrame | Usage::Measured => port.offer(network),
         }
         self.tell(|element| {
-            element.imp().engine_chosen(&choice);
-            let text = format!("Loaded {name}, to run on {}; its licence: {}", facts.provider, facts.licence);
+            element.imp().engine_chosen(&choice, run.map(|run| Chooser::after(&choice, run, size)));
+            let (name, provider) = (self.network_name(), facts.provider);
+            let text = format!("Loaded {name}, to run on {provider}; its licence: {}", facts.licence);
             gst::info!(CAT, obj = element, "{text}");
             messages::progress(element, gst::ProgressType::Complete, &text);
         });
@@ -339,7 +362,13 @@ impl Load {
                 self.neural = Some(cpu.clone());
                 self.start_network(&cpu)
             }
-            Some(_) => Ok(()),
+            Some(_) => {
+                let decided = self.element.upgrade().and_then(|element| element.imp().decided());
+                if let Some((choice, run)) = decided {
+                    self.change_use(&neural, choice, run);
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -20,8 +20,12 @@ pub(super) struct Ticket {
     pub begun: Instant,
     pub mark: Mark,
     pub meta: bool,
-    /// Time that a frame has where the governor may act on this one.
+    /// Time that a frame has, where time may decide what it shows; and where the governor may act on
+    /// this one.
+    pub pace: Option<Duration>,
     pub governed: Option<Duration>,
+    /// As set when it came.
+    pub pixel_boost: usize,
     pub origin: Arc<Origin>,
     /// Width and height in pixels.
     pub size: (u32, u32),

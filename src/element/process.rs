@@ -108,6 +108,11 @@ impl FaceSwap {
         period.unwrap_or_else(|| Duration::from_secs(1) / if target > 0 { target } else { usual })
     }
 
+    /// Pixels a side that a face is brought to for the network; 0: its own.
+    pub(super) fn pixel_boost(&self) -> usize {
+        lock(&self.settings).params.pixel_boost
+    }
+
     /// What holds for a frame that is to be swapped, and its position in the stream.
     fn arrival(&self, stream: &mut Stream, buffer: &gst::BufferRef) -> (Ticket, Params, Duration) {
         let (mut params, mark, meta, auto_quality, target_fps) = {
@@ -118,15 +123,17 @@ impl FaceSwap {
         params.label = mark == Mark::Visible;
         params.deterministic = self.is_deterministic(stream);
         let position = self.running_time(buffer);
-        let governed = (auto_quality && !params.deterministic)
-            .then(|| stream.period(target_fps, params.quality.target_fps()));
+        let period = || stream.period(target_fps, params.quality.target_fps());
+        let pace = (!params.deterministic).then(period);
+        let governed = pace.filter(|_| auto_quality);
         params.effort = self.effort(governed.is_some(), position);
         let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
         let time = stream.advance(position, discont);
         let begun = stream.begun.take().unwrap_or_else(Instant::now);
         let size = stream.layout.as_ref().map_or((0, 0), |l| (l.info.width(), l.info.height()));
         let origin = stream.origin.clone();
-        (Ticket { position, begun, mark, meta, governed, origin, size }, params, time)
+        let pixel_boost = params.pixel_boost;
+        (Ticket { position, begun, mark, meta, pace, governed, pixel_boost, origin, size }, params, time)
     }
 
     /// Swaps a frame now.
@@ -235,6 +242,7 @@ impl FaceSwap {
         }
         self.count(report, &spent);
         self.govern(ticket, &spent);
+        self.reconsider(report, ticket);
         for face in &report.faces {
             if let Some(event) = face.event {
                 messages::post(&self.obj(), messages::face(face, event), ticket.position);

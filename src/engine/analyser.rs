@@ -336,7 +336,9 @@ fn describe(
         Show::Cover(_) if face.live => face.cover = track.rect.scaled(COVER),
         Show::Cover(_) => {
             face.cover = track.cover;
-            if track.cover.width < 2.0 * frame.0 as f32 || track.cover.height < 2.0 * frame.1 as f32 {
+            let grown =
+                track.cover.width >= 2.0 * frame.0 as f32 && track.cover.height >= 2.0 * frame.1 as f32;
+            if !track.left && !grown {
                 track.cover = track.cover.scaled(GROWTH);
             }
         }
@@ -356,7 +358,9 @@ fn show(track: &Track, params: &Params, relight: bool, time: Duration) -> Show {
         (State::Live, OnLost::Hold) => Show::Held,
         (State::Lost { .. }, _) if !track.swapped => Show::Bare,
         (_, OnLost::Pass) => Show::Bare,
-        (State::Lost { since, .. }, OnLost::Hold) if time.saturating_sub(since) <= HOLD => Show::Held,
+        (State::Lost { since, .. }, OnLost::Hold) if !track.left && time.saturating_sub(since) <= HOLD => {
+            Show::Held
+        }
         (_, OnLost::Black) => Show::Cover(Cover::Black),
         (_, OnLost::Blur | OnLost::Hold) => Show::Cover(Cover::Blur),
     }

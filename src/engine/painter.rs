@@ -299,7 +299,8 @@ impl Painter {
                 }
                 (self.neural, self.hybrid) = (Some(neural), None);
             }
-            Some(Offer::Hybrid(hybrid)) => (self.neural, self.hybrid) = (None, Some(hybrid)),
+            // What swapped every frame goes on until key frames show.
+            Some(Offer::Hybrid(hybrid)) => self.hybrid = Some(hybrid),
             None => {}
         }
     }
@@ -316,8 +317,14 @@ impl Painter {
         let Some(hybrid) = &mut self.hybrid else { return Ok(()) };
         match hybrid.follow(frame, plan, source, params, &mut self.pool) {
             Ok(()) => {
+                let mut swapped = plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. }));
+                if swapped.all(|face| hybrid.covers(face.track)) {
+                    self.neural = None;
+                }
                 let own = hybrid.report();
-                (report.hybrid, report.network_time) = (Some(own), own.network_time);
+                if self.neural.is_none() {
+                    (report.hybrid, report.network_time) = (Some(own), own.network_time);
+                }
                 if plan.faces.iter().any(|face| hybrid.shows(face.track)) {
                     report.network = Some(hybrid.facts().clone());
                 }

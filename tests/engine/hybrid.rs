@@ -255,10 +255,14 @@ fn values_that_are_no_numbers_are_a_fault() {
 }
 
 #[test]
-fn a_panic_of_the_network_is_an_error() {
+fn a_panic_of_the_network_hands_over_to_the_mesh_engine() {
     let mut rig = Rig::new(None, |_, _| panic!("no dye"));
-    let error = rig.try_show(&moving(0)).err().expect("an error");
-    assert!(error.to_string().contains("no dye"), "{error}");
+    let shown = rig.show(&moving(0));
+    assert!(shown.fault.as_ref().is_some_and(|fault| fault.contains("no dye")), "{:?}", shown.fault);
+    for n in 0..3 {
+        let shown = if n == 0 { &shown } else { &rig.show(&moving(n)) };
+        assert!(!shown.network && shown.bare(shown.faces[0].rect) < 0.2, "frame {n}");
+    }
 }
 
 #[test]
@@ -338,6 +342,72 @@ fn two_faces_have_key_frames_of_their_own_while_they_pass_each_other() {
         }
     }
     assert_eq!(tracks.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn two_faces_that_cross_never_show_each_other_s_key_frames() {
+    let photo = astronaut(300);
+    let tracks = Arc::new(Mutex::new(Vec::<u64>::new()));
+    let known = tracks.clone();
+    let mut rig = Rig::new(None, move |_, crop| {
+        let mut known = known.lock().unwrap();
+        if !known.contains(&crop.track) {
+            known.push(crop.track);
+        }
+        Ok(if known[0] == crop.track { RED } else { BLUE })
+    });
+    rig.params.select = Select::All;
+    rig.params.effort.key_interval = 3;
+    let (mut hidden, mut swapped) = (0, 0);
+    for frame in 0..26 {
+        // Both at one height: the second passes before the first.
+        let input = collage(640, 320, &[(&photo, 12 * frame, -30), (&photo, 300 - 12 * frame, -10)]);
+        let shown = rig.show(&input);
+        hidden += usize::from(shown.held > 0);
+        let known = tracks.lock().unwrap().clone();
+        for (index, face) in shown.faces.iter().enumerate().filter(|(_, face)| face.swapped) {
+            // What passes before a face is light and shade to it, so the hue tells.
+            let [red, _, blue] = shown.nose(index);
+            let first = known.first() == Some(&face.track);
+            swapped += 1;
+            assert!((red > blue) == first, "frame {frame}, track {}: {:?}", face.track, shown.nose(index));
+        }
+    }
+    assert!(hidden > 0 && swapped > 30, "one was hidden in {hidden} frames, {swapped} faces swapped");
+}
+
+#[test]
+fn a_network_that_is_slow_now_and_then_only_ages_what_shows() {
+    let (mut rig, go) = Rig::live(|number, _| Ok(if number == 0 { RED } else { BLUE }));
+    rig.params.effort.key_interval = 2;
+    go.send(()).unwrap();
+    rig.until(&moving(0), "the first shows", |shown| shown.is(0, RED));
+    for frame in 0..40 {
+        let shown = rig.show(&moving([0, 1, 2, 3, 2, 1][frame % 6]));
+        assert!(shown.network && shown.is(0, RED), "frame {frame}: {:?}", shown.nose(0));
+    }
+    (0..50).for_each(|_| go.send(()).unwrap());
+    rig.until(&moving(0), "the second shows", |shown| {
+        assert!(shown.network, "the mesh engine's swap shows between two key frames");
+        shown.is(0, BLUE)
+    });
+}
+
+#[test]
+fn a_cut_while_a_key_frame_is_made_drops_it() {
+    let (mut rig, go) = Rig::live(|number, _| Ok(if number == 0 { GREEN } else { RED }));
+    rig.show(&moving(0));
+    // Another scene at once, with another face.
+    let mut scene = RgbImage::from_pixel(480, 320, image::Rgb([240, 235, 230]));
+    let other = imageops::resize(&photo(&common::hopper()), 300, 360, imageops::FilterType::Triangle);
+    imageops::overlay(&mut scene, &other, 90, 0);
+    rig.show(&scene);
+    (0..50).for_each(|_| go.send(()).unwrap());
+    rig.until(&scene, "a key frame of the new scene", |shown| {
+        let face = shown.faces.iter().position(|face| face.swapped);
+        assert!(face.is_none_or(|index| !shown.is(index, GREEN)), "the scene before shows");
+        face.is_some_and(|index| shown.is(index, RED))
+    });
 }
 
 #[test]

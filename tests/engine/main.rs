@@ -7,6 +7,7 @@ mod agree;
 mod formats;
 mod frames;
 mod hybrid;
+mod losses;
 mod picture;
 mod sources;
 

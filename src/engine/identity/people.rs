@@ -30,6 +30,13 @@ pub(crate) struct Likeness {
     times: u32,
 }
 
+impl Likeness {
+    /// Has it recognised soon, since it may be somebody else now.
+    pub fn doubt(&mut self) {
+        (self.due, self.times) = (0, 0);
+    }
+}
+
 /// Somebody to be told, and who they become.
 #[derive(Debug)]
 struct Mapped {

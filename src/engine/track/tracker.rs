@@ -59,8 +59,11 @@ pub(crate) struct Track {
     pub swapped: bool,
     /// Its light is to be measured anew, not smoothed.
     pub unlit: bool,
-    /// Box that covers the lost face, growing.
+    /// Box that covers the lost face, growing unless the face has left.
     pub cover: Rect,
+    /// Lost, and by its motion out of the picture. It may come back where it went, where no detector sees it at
+    /// first.
+    pub left: bool,
     pub event: Option<FaceEvent>,
 }
 
@@ -84,6 +87,7 @@ impl Default for Track {
             swapped: false,
             unlit: true,
             cover: Rect::default(),
+            left: false,
             event: None,
         }
     }
@@ -130,6 +134,7 @@ impl Track {
 
     fn lose(&mut self, now: Duration) {
         self.state = State::Lost { since: now, searches: 0 };
+        self.left = false;
         self.cover = self.rect.scaled(COVER);
         self.event = Some(FaceEvent::Lost);
     }
@@ -221,7 +226,8 @@ impl Tracker {
                         r.centre().distance(t.rect.centre()) + (r.width - t.rect.width).abs()
                     })
                 };
-                let loser = if jump(a) <= jump(b) { j } else { i };
+                let (keeper, loser) = if jump(a) <= jump(b) { (i, j) } else { (j, i) };
+                self.tracks[keeper].likeness.doubt();
                 if let Some((_, before)) = was.iter().find(|(id, _)| *id == self.tracks[loser].id) {
                     self.tracks[loser].rect = *before;
                 }
@@ -230,7 +236,7 @@ impl Tracker {
         }
     }
 
-    /// Counts a full detection that did not find the lost, and ends those that are given up or have
+    /// Counts a full detection that did not find the lost, and ends those that are given up; tells which have
     /// drifted out of the frame. `cut` ends all lost ones: theirs was another scene.
     pub fn searched(&mut self, now: Duration, frame: (usize, usize), cut: bool) {
         let mut i = 0;
@@ -246,7 +252,10 @@ impl Tracker {
             let c = track.rect.centre();
             let (x, y) = (c.x + dx, c.y + dy);
             let outside = x < 0.0 || y < 0.0 || x > frame.0 as f32 || y > frame.1 as f32;
-            if cut || outside || searches >= SEARCHES || !track.swapped {
+            if outside && !track.left {
+                (track.left, track.cover) = (true, track.rect.scaled(COVER));
+            }
+            if cut || searches >= SEARCHES || !track.swapped {
                 let track = self.tracks.remove(i);
                 self.spare.push(track);
             } else {
@@ -308,16 +317,16 @@ mod tests {
     }
 
     #[test]
-    fn the_lost_are_given_up_after_thirty_searches_or_outside() {
+    fn the_lost_are_given_up_after_thirty_searches_and_some_have_left() {
         let mut tracker = Tracker::default();
         add(&mut tracker, 100.0, 0.0);
         add(&mut tracker, 10.0, -900.0);
         tracker.lose(0, at(0));
         tracker.lose(1, at(0));
         tracker.searched(at(400), (640, 480), false);
-        assert_eq!(tracker.tracks.len(), 1);
-        for _ in 0..SEARCHES {
-            assert!(tracker.tracks.len() <= 1);
+        assert_eq!(tracker.tracks.iter().map(|track| track.left).collect::<Vec<_>>(), [false, true]);
+        for _ in 1..SEARCHES {
+            assert_eq!(tracker.tracks.len(), 2);
             tracker.searched(at(500), (640, 480), false);
         }
         assert!(tracker.tracks.is_empty());

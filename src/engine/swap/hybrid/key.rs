@@ -11,7 +11,7 @@ use crate::engine::{
     params::Params,
     swap::{
         mesh::topology::{Mesh, VERTICES, topology},
-        neural::{MaskMaker, Patch},
+        neural::Patch,
     },
 };
 
@@ -128,6 +128,8 @@ pub(super) struct Request {
     /// The crop, R, G, B planes, 0–255; then the swapped one.
     pub pixels: Vec<f32>,
     pub swapped: Vec<f32>,
+    /// The crop as the masks' networks look at it; empty where none is wanted.
+    pub seen: Vec<f32>,
     /// Of the source.
     pub identity: Vec<f32>,
     /// What earlier key frames gave for this frame, on the grid; empty where there were none.
@@ -149,6 +151,7 @@ impl Default for Request {
             params: Params::default(),
             pixels: Vec::new(),
             swapped: Vec::new(),
+            seen: Vec::new(),
             identity: Vec::new(),
             carried: Vec::new(),
             error: None,
@@ -158,8 +161,8 @@ impl Default for Request {
 }
 
 impl Request {
-    /// Makes the key frame of the swapped crop; false where that holds what is no number.
-    pub fn finish(&mut self, masks: &mut MaskMaker, mask: &mut Vec<f32>) -> bool {
+    /// Makes the key frame's patch of the swapped crop; false where that holds what is no number.
+    pub fn unpack(&mut self) -> bool {
         if self.swapped.len() != 3 * self.side * self.side || !self.swapped.iter().sum::<f32>().is_finite() {
             return false;
         }
@@ -172,10 +175,13 @@ impl Request {
                 *value = self.swapped[k * area + at].clamp(0.0, 255.0);
             }
         }
-        masks.write(self.side, self.map, &self.mesh, &self.params, mask);
-        patch.finish(mask);
+        true
+    }
+
+    /// Finishes the key frame with its mask.
+    pub fn finish(&mut self, mask: &[f32]) {
+        self.key.patch.finish(mask);
         self.key.reduce();
         self.error = if self.carried.is_empty() { None } else { self.key.error_of(&self.carried) };
-        true
     }
 }

@@ -93,6 +93,14 @@ impl Maker {
         }
     }
 
+    /// Pixels a side of the crops that its masks' networks look at.
+    pub(super) fn sights(&self) -> &[usize] {
+        match self {
+            Maker::Network(network) => network.sights(),
+            Maker::Other { .. } => &[],
+        }
+    }
+
     /// Ends its runs from another thread, where it can be ended.
     pub(super) fn interrupter(&mut self) -> Option<Interrupter> {
         match self {
@@ -130,7 +138,7 @@ impl Maker {
                 let (pixels, swapped) = (&request.pixels, &mut request.swapped);
                 network.swap_crop(request.key.track, side, pixels, &request.identity, weight, swapped)?;
             }
-            Maker::Other { swapper, facts, .. } => {
+            Maker::Other { swapper, .. } => {
                 let crop = KeyCrop {
                     track: request.key.track,
                     time: request.time,
@@ -138,18 +146,26 @@ impl Maker {
                     map: request.map,
                     pixels: &request.pixels,
                 };
-                let path = || PathBuf::from(&facts.name);
-                swapper
-                    .swap(&crop, &mut request.swapped)
-                    .map_err(|reason| ModelError::Run { path: path(), reason })?;
+                if let Err(reason) = swapper.swap(&crop, &mut request.swapped) {
+                    return Err(self.error(reason));
+                }
             }
         }
-        request.spent = started.elapsed();
-        if request.finish(masks, mask) {
-            return Ok(());
+        if !request.unpack() {
+            return Err(self.error("it gives values that are no numbers".into()));
         }
-        let reason = "it gives values that are no numbers".into();
-        Err(ModelError::Run { path: PathBuf::from(&self.facts().name), reason })
+        masks.write(request.side, request.map, &request.mesh, &request.params, mask);
+        if let Maker::Network(network) = self {
+            network.see(&request.key.patch, &request.seen, request.params.masks, masks, mask)?;
+        }
+        request.spent = started.elapsed();
+        request.finish(mask);
+        Ok(())
+    }
+
+    /// Why its run failed.
+    pub(super) fn error(&self, reason: String) -> ModelError {
+        ModelError::Run { path: PathBuf::from(&self.facts().name), reason }
     }
 }
 

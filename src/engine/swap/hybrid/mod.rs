@@ -32,7 +32,8 @@ use super::neural::{Grid, NetworkFacts, Pixels, fill, points_of};
 use crate::engine::{
     EngineError, Plan, Source,
     frame::{Frame, Layer, Region},
-    params::Params,
+    geometry::Similarity,
+    params::{Masks, Params},
     plan::{Face, Show},
     pool::Pool,
     process::MAX_TRACKS,
@@ -57,6 +58,8 @@ pub struct HybridReport {
 pub(crate) struct HybridSwap {
     worker: Worker,
     framing: Framing,
+    /// Pixels a side of the crops that the masks' networks look at.
+    sights: Vec<usize>,
     facts: Arc<NetworkFacts>,
     /// It needs the source prepared for it.
     identifies: bool,
@@ -78,11 +81,12 @@ impl HybridSwap {
     /// No thread could be started, or a network without alignment.
     pub fn new(maker: Maker) -> std::io::Result<Self> {
         let framing = maker.framing().ok_or_else(|| std::io::Error::other("it has no alignment template"))?;
-        let facts = maker.facts().clone();
+        let (facts, sights) = (maker.facts().clone(), maker.sights().to_vec());
         let identifies = matches!(maker, Maker::Network(_));
         Ok(HybridSwap {
             worker: Worker::spawn(maker)?,
             framing,
+            sights,
             facts,
             identifies,
             banks: Vec::with_capacity(MAX_TRACKS),
@@ -173,7 +177,7 @@ impl HybridSwap {
                 self.recycle(request);
                 return Ok(());
             }
-            Outcome::Failed(error) => return Err(error),
+            Outcome::Failed(error) => return Err(error.into()),
         };
         let key = &request.key;
         let wanted =
@@ -298,6 +302,15 @@ impl HybridSwap {
         request.pixels.resize(3 * side * side, 0.0);
         let grid = Grid { map, boost: 1, phase: (0, 0) };
         fill(frame, grid, &Pixels::levels(side), &mut request.pixels, pool).map_err(EngineError::Panicked)?;
+        request.seen.clear();
+        for &sight in self.sights.iter().filter(|_| params.masks.contains(Masks::OCCLUSION)) {
+            let (from, scale) = (request.seen.len(), side as f32 / sight as f32);
+            request.seen.resize(from + 3 * sight * sight, 0.0);
+            let map = Similarity { a: scale * map.a, b: scale * map.b, ..map };
+            let grid = Grid { map, boost: 1, phase: (0, 0) };
+            fill(frame, grid, &Pixels::levels(sight), &mut request.seen[from..], pool)
+                .map_err(EngineError::Panicked)?;
+        }
         self.worker.ask(request);
         Ok(())
     }

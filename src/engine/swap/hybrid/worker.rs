@@ -9,8 +9,8 @@ use std::{
 use super::{key::Request, maker::Maker};
 use crate::{
     control::platform::yield_to_others,
-    engine::{EngineError, pool::panic_text, swap::neural::MaskMaker},
-    models::Interrupter,
+    engine::{pool::panic_text, swap::neural::MaskMaker},
+    models::{Interrupter, ModelError},
     sync::{lock, wait},
 };
 
@@ -21,7 +21,7 @@ pub(super) enum Outcome {
     /// Ended from outside, as by a flush.
     Interrupted(Box<Request>),
     /// There will be no more.
-    Failed(EngineError),
+    Failed(ModelError),
 }
 
 #[derive(Debug, Default)]
@@ -119,8 +119,13 @@ impl Shared {
             let outcome = match made {
                 Ok(Ok(())) => Outcome::Made(request),
                 Ok(Err(_)) if maker.is_interrupted() => Outcome::Interrupted(request),
-                Ok(Err(error)) => Outcome::Failed(error.into()),
-                Err(panic) => Outcome::Failed(EngineError::Panicked(panic_text(&*panic))),
+                Ok(Err(error)) => Outcome::Failed(error),
+                Err(panic) => {
+                    let text = panic_text(&*panic);
+                    Outcome::Failed(
+                        maker.error(format!("it failed unexpectedly: {text}; please report this")),
+                    )
+                }
             };
             state = lock(&self.state);
             state.outcome = Some(outcome);

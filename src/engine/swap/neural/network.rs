@@ -1,6 +1,7 @@
 //! A swap network, loaded and ready to run.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -39,6 +40,8 @@ pub struct Network {
     /// Of the masks occlusion and region.
     pub(super) occluders: Vec<Segmenter>,
     pub(super) parser: Option<Segmenter>,
+    /// Pixels a side that the occluders look at, each number once.
+    pub(super) sights: Vec<usize>,
     pub(super) facts: Arc<NetworkFacts>,
 }
 
@@ -98,7 +101,8 @@ impl Network {
             partners.recognizer.as_ref().map(|model| Recognizer::load(model, &cpu)).transpose()?;
         let (occluders, parser) = search.masks()?;
         let segmenter = |model: &Model| Segmenter::load(model, options);
-        let occluders = occluders.iter().map(segmenter).collect::<Result<_, _>>()?;
+        let occluders = occluders.iter().map(segmenter).collect::<Result<Vec<_>, _>>()?;
+        let sights: BTreeSet<usize> = occluders.iter().map(Segmenter::side).collect();
         let parser = parser.as_ref().map(segmenter).transpose()?;
         // The first run takes longer than others: tensors and memory plans are made.
         session.warm_up()?;
@@ -127,6 +131,7 @@ impl Network {
             known: Known::new(),
             occluders,
             parser,
+            sights: sights.into_iter().collect(),
             facts: Arc::new(facts),
         };
         Ok((network, preparer))
@@ -134,6 +139,16 @@ impl Network {
 
     pub fn facts(&self) -> &Arc<NetworkFacts> {
         &self.facts
+    }
+
+    /// Pixels a side that the occluders look at, each number once.
+    pub(crate) fn sights(&self) -> &[usize] {
+        &self.sights
+    }
+
+    /// Pixels a side of an image.
+    pub fn size(&self) -> usize {
+        self.pixels.size
     }
 
     /// Time of a run on one image, the better of two.

@@ -2,7 +2,7 @@
 //! or feature.
 
 use super::{
-    crop::{Grid, Pixels, fill},
+    crop::{Grid, Pixels, Tile, fill},
     paste::Patch,
 };
 use crate::{
@@ -60,10 +60,26 @@ impl Segmenter {
         let grid = Grid { map, boost: 1, phase: (0, 0) };
         let input = self.session.input(0, &self.pixels.shape(1))?;
         fill(frame, grid, &self.pixels, input, pool).map_err(EngineError::Panicked)?;
+        Ok(self.infer()?)
+    }
+
+    /// As [`unoccluded`](Self::unoccluded), of what was copied from the frame before: planes of
+    /// [`side`](Self::side)² values, 0–255.
+    ///
+    /// # Errors
+    /// The network failed.
+    pub fn unoccluded_of(&mut self, seen: &[f32]) -> Result<&[f32], ModelError> {
+        let input = self.session.input(0, &self.pixels.shape(1))?;
+        self.pixels.pack(seen, Tile { boost: 1, phase: (0, 0) }, input);
+        self.infer()
+    }
+
+    fn infer(&mut self) -> Result<&[f32], ModelError> {
+        let area = self.pixels.size * self.pixels.size;
         self.session.run()?;
         let (_, output) = self.session.output(0);
-        if output.len() != side * side || !output.iter().sum::<f32>().is_finite() {
-            return Err(self.unfit(output.len(), side * side).into());
+        if output.len() != area || !output.iter().sum::<f32>().is_finite() {
+            return Err(self.unfit(output.len(), area));
         }
         self.mask.clear();
         self.mask.extend(output.iter().map(|v| v.clamp(0.0, 1.0)));

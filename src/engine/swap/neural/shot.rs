@@ -1,11 +1,12 @@
 //! A network's run on a crop that was copied from its frame before.
 
-use super::{Network, Template, crop::Tile};
+use super::{MaskMaker, Network, Patch, Template, crop::Tile};
 use crate::{
     engine::{
         frame::{Colorimetry, Frame, PixelFormat},
         geometry::Point,
         identity::norm,
+        params::Masks,
     },
     models::ModelError,
 };
@@ -77,6 +78,34 @@ impl Network {
             let until = (from + self.batch).min(tiles);
             self.swap_tiles(track, from..until, boost, pixels, (identity, weight), out)?;
             from = until;
+        }
+        Ok(())
+    }
+
+    /// Brings the mask of a swapped crop down to what networks see of occlusion and region, as far as
+    /// these are `wanted`. `seen`: the unswapped crop, planar, 0–255, at each of the
+    /// [`sights`](Self::sights).
+    ///
+    /// # Errors
+    /// A network failed.
+    pub(crate) fn see(
+        &mut self,
+        patch: &Patch,
+        seen: &[f32],
+        wanted: Masks,
+        masks: &mut MaskMaker,
+        mask: &mut [f32],
+    ) -> Result<(), ModelError> {
+        for occluder in self.occluders.iter_mut().filter(|_| wanted.contains(Masks::OCCLUSION)) {
+            let side = occluder.side();
+            let Some(at) = self.sights.iter().position(|sight| *sight == side) else { continue };
+            let from = self.sights[..at].iter().map(|sight| 3 * sight * sight).sum::<usize>();
+            let Some(seen) = seen.get(from..from + 3 * side * side) else { continue };
+            masks.lessen(patch.side, occluder.unoccluded_of(seen)?, side, mask);
+        }
+        if let Some(parser) = self.parser.as_mut().filter(|_| wanted.contains(Masks::REGION)) {
+            let side = parser.side();
+            masks.lessen(patch.side, parser.face(patch)?, side, mask);
         }
         Ok(())
     }
