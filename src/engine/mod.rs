@@ -12,6 +12,7 @@ pub mod geometry;
 mod identity;
 mod label;
 mod landmarks;
+mod lights;
 mod painter;
 mod params;
 mod plan;

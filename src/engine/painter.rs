@@ -12,13 +12,14 @@ use super::{
     geometry::{Point, Rect},
     identity::View,
     label::Label,
+    lights::Light,
     plan::{Face, Show},
     pool::Pool,
     process::{MAX_TRACKS, each},
     swap::{
         cover::cover,
         hybrid::{HybridSwap, KeySwapper, Maker},
-        mesh::{Look, MeshSwap, light, shape::Usual, topology::VERTICES, worn::Worn},
+        mesh::{Look, MeshSwap},
         neural::{NeuralSwap, Target, Waker},
     },
 };
@@ -26,45 +27,6 @@ use crate::{models::ModelError, sync::lock};
 
 /// The label stays this long after the last swap.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// The light on one track's face, through time.
-#[derive(Debug)]
-struct Light {
-    track: u64,
-    /// Whether it was ever measured on this track.
-    lit: bool,
-    scratch: light::Scratch,
-    gains: Box<light::Gains>,
-    usual: Usual,
-    worn: Worn,
-    /// Of the target's picture, smoothed in time.
-    sharpness: f32,
-}
-
-impl Default for Light {
-    fn default() -> Self {
-        Light {
-            track: 0,
-            lit: false,
-            scratch: light::Scratch::default(),
-            gains: Box::new([[0.0; 5]; VERTICES]),
-            usual: Usual::default(),
-            worn: Worn::default(),
-            sharpness: 0.0,
-        }
-    }
-}
-
-impl Light {
-    /// Brings the gains towards the newest, with a time constant of a sixth of a second.
-    fn approach(&mut self, new: &light::Gains, dt: Duration, fresh: bool) {
-        const TAU: f32 = 0.16;
-        let a = if fresh { 1.0 } else { 1.0 - (-dt.as_secs_f32() / TAU).exp() };
-        for (old, new) in self.gains.iter_mut().flatten().zip(new.iter().flatten()) {
-            *old += a * (new - *old);
-        }
-    }
-}
 
 /// Hands a swap network to a painter: from its next frame on the painter swaps by it, where the
 /// source was prepared for it ([`Source::identify`]), and by the mesh engine until then. The network
@@ -278,7 +240,8 @@ impl Painter {
 
         let started = Instant::now();
         for face in &plan.faces {
-            if let Some(region) = self.draw(frame, face, face.shown(source).view(), params, report)? {
+            let view = face.shown(source).view();
+            if let Some(region) = self.draw(frame, face, plan.time, view, params, report)? {
                 report.regions.push(rect_of(region));
                 self.swapped_at = Some(plan.time);
             }
@@ -420,6 +383,7 @@ impl Painter {
                 let mut light = Light { track: face.track, lit: false, ..light };
                 light.usual.forget();
                 light.worn.forget();
+                light.occlusion.forget();
                 self.lights.push(light);
             }
         }
@@ -439,24 +403,23 @@ impl Painter {
             }
         }
         let covered = |track: u64| self.hybrid.as_ref().is_some_and(|hybrid| hybrid.covers(track));
-        let wanted = |face: &Face, light: &Light| {
-            matches!(face.show, Show::Swap { relight } if relight || face.fresh || !light.lit)
-                && !covered(face.track)
-        };
         let lit = self.lights.iter_mut().filter_map(|light| {
-            let face = plan.faces.iter().find(|face| face.track == light.track && wanted(face, light))?;
-            Some((light, face))
+            let face = plan.faces.iter().find(|face| face.track == light.track)?;
+            match face.show {
+                Show::Swap { relight } if !covered(face.track) => Some((light, face, relight)),
+                _ => None,
+            }
         });
-        each(&mut self.pool, lit, &|(light, face)| {
-            let mut new = [[0.0; 5]; VERTICES];
-            let scratch = &mut light.scratch;
-            let sharpness = light::of_frame(frame, &face.raw, &mut scratch.target, &mut scratch.seen);
-            light::gains(&face.shown(source).view().skin.low, params.colour_match, scratch, &mut new);
-            let fresh = face.fresh || !light.lit;
-            light.worn.observe(frame, &face.raw, plan.dt);
-            light.approach(&new, plan.dt, fresh);
-            light.sharpness += if fresh { 1.0 } else { 0.1 } * (sharpness - light.sharpness);
-            light.lit = true;
+        let scene = plan.cut || plan.restart;
+        each(&mut self.pool, lit, &|(light, face, relight)| {
+            if scene {
+                light.occlusion.forget();
+            }
+            light.occlusion.observe(frame, &face.raw, plan.dt);
+            if relight || face.fresh || !light.lit {
+                let skin = &face.shown(source).view().skin;
+                light.measure(frame, face, skin, plan.dt, params);
+            }
             Ok(())
         })
     }
@@ -466,6 +429,7 @@ impl Painter {
         &mut self,
         frame: &mut Frame<'_>,
         face: &Face,
+        time: Duration,
         view: &View,
         params: &Params,
         report: &mut Report,
@@ -493,7 +457,11 @@ impl Painter {
                         gains: &light.gains,
                         usual: &light.usual,
                         worn: &light.worn,
+                        occlusion: &light.occlusion,
                         sharpness: light.sharpness,
+                        noise: light.noise,
+                        coloured: light.coloured,
+                        time: u64::try_from(time.as_nanos()).unwrap_or(0),
                     };
                     let region = self.swap.draw(frame, &face.mesh, look, params, &mut self.pool);
                     drawn = region.map_err(EngineError::Panicked)?;

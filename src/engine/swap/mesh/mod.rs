@@ -2,9 +2,13 @@
 //! relit to the target's light, blended in.
 
 pub(crate) mod bake;
+pub(crate) mod chroma;
+mod erase;
+pub(crate) mod grain;
 mod harmonics;
 mod layout;
 pub(crate) mod light;
+pub(crate) mod occlusion;
 mod patch;
 pub(crate) mod raster;
 pub(crate) mod rim;
@@ -13,6 +17,8 @@ pub(crate) mod texture;
 pub mod topology;
 pub(crate) mod worn;
 
+use grain::Grain;
+use occlusion::Occlusion;
 use patch::Patches;
 use raster::{Brush, Image, Ink, Vertex, triangle};
 use shape::Usual;
@@ -23,7 +29,7 @@ use super::paint::paint;
 use crate::engine::{
     frame::{Frame, Layer, Region},
     identity::View,
-    params::{Owner, Params},
+    params::{ColourMatch, Owner, Params},
     pool::Pool,
 };
 
@@ -63,23 +69,27 @@ impl Default for MeshSwap {
 /// Builds the tables now instead of on the first frame.
 pub(crate) fn prepare() {
     light::prepare();
+    chroma::prepare();
+    grain::prepare();
     harmonics::prepare();
     shape::prepare();
     worn::prepare();
+    occlusion::prepare();
 }
 
-/// Blur with which a texture of these `levels`, drawn at `level`, is as sharp as `wanted`.
-///
-/// A level magnified by r has Laplacians r² smaller, and a half octave is an r of √2.
-fn blur_for(levels: &[f32], level: f32, wanted: f32) -> f32 {
-    let sharpness = |blur: f32| {
-        let at = level + blur;
-        let (k, t) = (at.max(0.0) as usize, at.max(0.0).fract());
-        let of = |k: usize| levels.get(k).or(levels.last()).copied().unwrap_or(0.0);
-        (of(k) + t * (of(k + 1) - of(k))) * at.min(0.0).exp2() * (-blur).exp2()
-    };
+/// A texture's value at `level`, in half octaves, between those of its `levels`. A finer one than the
+/// first is the first magnified, by r = √2 a step, which divides the value by r to the `power`.
+fn value_at(levels: &[f32], level: f32, power: f32) -> f32 {
+    let (k, t) = (level.max(0.0) as usize, level.max(0.0).fract());
+    let of = |k: usize| levels.get(k).or(levels.last()).copied().unwrap_or(0.0);
+    (of(k) + t * (of(k + 1) - of(k))) * (0.5 * power * level.min(0.0)).exp2()
+}
+
+/// Blur with which a texture of this `sharpness`, drawn at `level`, is as sharp as `wanted`. A
+/// Laplacian is a second derivative: magnification divides it by r².
+fn blur_for(sharpness: &[f32], level: f32, wanted: f32) -> f32 {
     let mut blur = 0.0;
-    while blur < 8.0 && sharpness(blur) > wanted {
+    while blur < 8.0 && value_at(sharpness, level + blur, 2.0) * (-blur).exp2() > wanted {
         blur += 0.125;
     }
     blur
@@ -92,8 +102,15 @@ pub(crate) struct Look<'a> {
     pub gains: &'a light::Gains,
     pub usual: &'a Usual,
     pub worn: &'a Worn,
+    pub occlusion: &'a Occlusion,
     /// Of the target, see [`light::of_frame`].
     pub sharpness: f32,
+    /// Of the target, see [`grain::of_frame`].
+    pub noise: f32,
+    /// How coloured the target is, see [`chroma::colourfulness`].
+    pub coloured: f32,
+    /// Of the frame in the stream, in nanoseconds.
+    pub time: u64,
 }
 
 impl MeshSwap {
@@ -132,13 +149,20 @@ impl MeshSwap {
         }
         let (vertices, inner, order, patches) = (&self.vertices, &self.inner, &self.order, &self.patches);
         let opacity = 255.0 * params.opacity;
-        let blur = self.blur(look, params.sharpness);
-        let skin =
-            Brush { image: Image::Pyramid(&view.skin.texture, blur), ink: Ink::Detail, over: false, opacity };
+        let (blur, sigma) = self.blur(look, params.sharpness);
+        let skin = Brush {
+            image: Image::Pyramid(&view.skin.texture, blur),
+            ink: Ink::Detail,
+            over: false,
+            opacity,
+            colour: if params.colour_match == ColourMatch::None { 1.0 } else { look.coloured },
+            grain: Grain::new(sigma, look.time, (region.x, region.y)),
+        };
         let photo = Brush { image: Image::Pyramid(&view.photo, blur), ink: Ink::Colour, ..skin };
+        let own = Brush { colour: 1.0, ..photo };
         paint(frame, region, &mut self.layer, pool, &|band| {
             patches.each(|level, corner| {
-                triangle(band, Brush { image: Image::Flat(level), ..photo }, corner);
+                triangle(band, Brush { image: Image::Flat(level), ..own }, corner);
             });
             for &(_, index) in order {
                 let index = usize::from(index);
@@ -151,6 +175,7 @@ impl MeshSwap {
                 }
             }
             look.worn.erase(band, mesh, (region.x, region.y));
+            look.occlusion.erase(band, mesh, (region.x, region.y));
         })?;
         Ok(Some(region))
     }
@@ -182,9 +207,9 @@ impl MeshSwap {
         }
     }
 
-    /// Half octaves of blur that make the source as sharp as the target is, times
-    /// 2^(2 `sharpness`).
-    fn blur(&self, look: Look<'_>, sharpness: f32) -> f32 {
+    /// Half octaves of blur that make the source as sharp as the target is without its noise, times
+    /// 2^(2 `sharpness`); and the noise that is then missing, in levels.
+    fn blur(&self, look: Look<'_>, sharpness: f32) -> (f32, f32) {
         const MOST: f32 = 4.0;
         let t = topology();
         let area = |p: &dyn Fn(usize) -> (f32, f32), tri: &[u16; 3]| {
@@ -200,9 +225,14 @@ impl MeshSwap {
             }
         }
         let contrast = look.gains.iter().map(|g| g[0]).sum::<f32>() / VERTICES as f32;
-        let wanted = look.sharpness * (2.0 * sharpness).exp2();
+        let contrast = contrast.max(0.1);
+        let wanted = grain::without(look.sharpness, look.noise) * (2.0 * sharpness).exp2();
         let level = (sheet / screen.max(1.0)).max(1e-6).log2();
-        blur_for(&look.view.skin.sharpness, level, wanted / contrast.max(0.1)).min(MOST)
+        let skin = &look.view.skin;
+        let blur = blur_for(&skin.sharpness, level, wanted / contrast).min(MOST);
+        // Noise is measured by fourth derivatives.
+        let own = contrast * value_at(&skin.noise, level + blur, 4.0) * (-2.0 * blur).exp2();
+        (blur, grain::missing(look.noise, own))
     }
 
     /// The triangles that face the camera, far to near.

@@ -3,6 +3,7 @@
 use wide::f32x8;
 
 use super::{
+    grain::{Grain, GrainRow},
     light::luma,
     texture::{Level, Texture, bilinear},
 };
@@ -44,6 +45,9 @@ pub(crate) struct Brush<'a> {
     pub over: bool,
     /// 0–255.
     pub opacity: f32,
+    /// How much of the texels' own colour shows, 0 (luma only) to 1.
+    pub colour: f32,
+    pub grain: Grain,
 }
 
 /// Where texels come from.
@@ -152,7 +156,7 @@ pub(crate) fn triangle(band: &mut Band<'_>, brush: Brush<'_>, corner: [&Vertex; 
             b: &mut band.b[span.clone()],
             a: &mut band.a[span],
         };
-        draw(out, level, brush, start, dx);
+        draw(out, level, brush, start, dx, (left, brush.grain.row(y)));
     }
 }
 
@@ -175,8 +179,9 @@ fn to_bytes(value: f32x8) -> [u8; LANES] {
 
 /// The inverse of [`detail`], with detail (in 8.8 fixed point plus [`ZERO`]) times `contrast`.
 #[inline(always)]
-fn add_detail(texel: [f32x8; 3], contrast: f32x8, base: [f32x8; 3]) -> [f32x8; 3] {
+fn add_detail(texel: [f32x8; 3], contrast: f32x8, base: [f32x8; 3], colour: f32) -> [f32x8; 3] {
     let [change, red, blue] = texel.map(|v| (v - 256.0 * ZERO) * contrast);
+    let (red, blue) = (red * colour, blue * colour);
     let luma = base[0] * LUMA[0] + base[1] * LUMA[1] + base[2] * LUMA[2];
     let factor = change.min(f32x8::ZERO) / luma.max(f32x8::splat(DARK)) + 1.0;
     let gleam = change.max(f32x8::ZERO);
@@ -186,7 +191,14 @@ fn add_detail(texel: [f32x8; 3], contrast: f32x8, base: [f32x8; 3]) -> [f32x8; 3
 }
 
 /// Texels are fetched one by one, the arithmetic on them is vectorised.
-fn draw(out: Span<'_>, level: &Level, brush: Brush<'_>, start: [f32; ATTRIBUTES], step: [f32; ATTRIBUTES]) {
+fn draw(
+    out: Span<'_>,
+    level: &Level,
+    brush: Brush<'_>,
+    start: [f32; ATTRIBUTES],
+    step: [f32; ATTRIBUTES],
+    (left, grain): (usize, GrainRow),
+) {
     let n = out.a.len();
     let (max_u, max_v) = level.limits();
     let (mut u, mut v) = (start[0] as i32, start[1] as i32);
@@ -207,8 +219,15 @@ fn draw(out: Span<'_>, level: &Level, brush: Brush<'_>, start: [f32; ATTRIBUTES]
         let texel = texels.map(f32x8::new);
         let base: [f32x8; 3] = std::array::from_fn(|k| t * step[4 + k] + start[4 + k]);
         let mut lit = match brush.ink {
-            Ink::Colour => std::array::from_fn(|k| to_bytes(texel[k] * contrast + base[k])),
-            Ink::Detail => add_detail(texel, contrast, base).map(to_bytes),
+            Ink::Colour => {
+                let own: [f32x8; 3] = std::array::from_fn(|k| texel[k] * contrast + base[k]);
+                let grey = own[0] * LUMA[0] + own[1] * LUMA[1] + own[2] * LUMA[2];
+                own.map(|v| to_bytes(grey + (v - grey) * brush.colour))
+            }
+            Ink::Detail => {
+                let noise = grain.at(left + first);
+                add_detail(texel, contrast, base, brush.colour).map(|v| to_bytes(v + noise))
+            }
             Ink::Erase => {
                 for (alpha, texel) in out.a[first..first + count].iter_mut().zip(texel[0].to_array()) {
                     *alpha = (f32::from(*alpha) * (1.0 - texel / (255.0 * 256.0)) + 0.5) as u8;
@@ -249,7 +268,14 @@ mod tests {
     }
 
     fn brush(texture: &Texture) -> Brush<'_> {
-        Brush { image: Image::Pyramid(texture, 0.0), ink: Ink::Colour, over: false, opacity: 255.0 }
+        Brush {
+            image: Image::Pyramid(texture, 0.0),
+            ink: Ink::Colour,
+            over: false,
+            opacity: 255.0,
+            colour: 1.0,
+            grain: Grain::NONE,
+        }
     }
 
     fn vertex(x: f32, y: f32) -> Vertex {
@@ -360,7 +386,7 @@ mod tests {
         #[test]
         fn detail_comes_back(colour in prop::array::uniform3(0.0f32..255.0), base in prop::array::uniform3(10.0f32..255.0)) {
             let d = detail(colour, base).map(|v| f32x8::splat((v + ZERO) * 256.0));
-            let back = add_detail(d, f32x8::splat(1.0 / 256.0), base.map(f32x8::splat));
+            let back = add_detail(d, f32x8::splat(1.0 / 256.0), base.map(f32x8::splat), 1.0);
             for k in 0..3 {
                 prop_assert!((back[k].to_array()[0] - colour[k]).abs() < 0.05, "{colour:?} {base:?} {k}");
             }

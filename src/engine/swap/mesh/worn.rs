@@ -9,10 +9,11 @@ use std::{sync::LazyLock, time::Duration};
 
 use super::{
     bake::each_pixel,
+    erase::erase,
     layout::Layout,
-    raster::{Band, Brush, Image, Ink, Vertex, triangle},
+    raster::Band,
     texture::Level,
-    topology::{Mesh, signed_area, topology},
+    topology::{Mesh, topology},
 };
 use crate::engine::{
     frame::{Frame, Reader, settle, with_reader},
@@ -224,18 +225,8 @@ impl Worn {
         if !self.any {
             return;
         }
-        let (t, sheet) = (topology(), &*SHEET);
-        let brush = Brush { image: Image::Flat(&self.keep), ink: Ink::Erase, over: false, opacity: 255.0 };
-        let vertex = |v: u16| {
-            let ([x, y, _], [u, v]) = (mesh[usize::from(v)], sheet.uv[usize::from(v)]);
-            Vertex { x: x - corner.0 as f32, y: y - corner.1 as f32, u, v, ..Vertex::default() }
-        };
-        for &index in &sheet.triangles {
-            let tri = t.triangles[usize::from(index)];
-            if signed_area(mesh, tri) > 0.0 {
-                triangle(band, brush, tri.map(vertex).each_ref());
-            }
-        }
+        let triangles = SHEET.triangles.iter().map(|&index| usize::from(index));
+        erase(band, &self.keep, mesh, &SHEET.uv, triangles, corner);
     }
 }
 

@@ -8,6 +8,7 @@ pub(super) use sheet::each_pixel;
 use sheet::{Sheet, blur};
 
 use super::{
+    chroma, grain,
     layout::Layout,
     light::{self, Lows, TRIANGLES, luma},
     rim,
@@ -34,6 +35,10 @@ pub(crate) struct Skin {
     pub low: Box<Lows>,
     /// How sharp each level of the texture is, in levels a pixel.
     pub sharpness: Vec<f32>,
+    /// The noise of each, in levels.
+    pub noise: Vec<f32>,
+    /// How coloured the first photo is, see [`colourfulness`](chroma::colourfulness).
+    pub coloured: f32,
 }
 
 /// A photo with the face's mesh on it.
@@ -75,7 +80,8 @@ pub(crate) fn bake(photos: &[Photo<'_>]) -> Skin {
     sheet.clean(brightness / 150.0);
     let texture = sheet.into_texture();
     let sharpness = light::sharpness_of(&texture, &uv);
-    Skin { texture, uv, low, sharpness }
+    let noise = grain::of_texture(&texture, &uv);
+    Skin { texture, uv, low, sharpness, noise, coloured: photos[0].coloured() }
 }
 
 fn drawn(photo: Photo<'_>, layout: Layout, uv: &[[f32; 2]; VERTICES], low: &Lows) -> Sheet {
@@ -135,6 +141,16 @@ impl Photo<'_> {
             values.clone().fold(f32::MIN, f32::max) - values.fold(f32::MAX, f32::min)
         };
         span(0).max(0.72 * span(1))
+    }
+
+    fn coloured(&self) -> f32 {
+        let facing = self.facing();
+        let mut colours = Box::new([[0.0; 3]; TRIANGLES]);
+        light::of_texture(self.texture, self.uv, &mut colours);
+        let t = topology();
+        chroma::colourfulness(&colours, |i| {
+            t.triangles[i].iter().all(|&v| facing[usize::from(v)] > 0.3 && t.ring[usize::from(v)] > 1)
+        })
     }
 
     /// Slow colours of the face.
