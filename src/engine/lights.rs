@@ -8,7 +8,8 @@ use super::{
     params::ColourMatch,
     plan::Face,
     swap::mesh::{
-        bake::Skin, chroma, grain, light, occlusion::Occlusion, shape::Usual, topology::VERTICES, worn::Worn},
+        bake::Skin, chroma, grain, light, occlusion::Occlusion, shape::Usual, topology::VERTICES, worn::Worn,
+    },
 };
 
 /// The light on one track's face, through time.
@@ -49,14 +50,7 @@ impl Default for Light {
 
 impl Light {
     /// Measures the light on `face`, that is to fall on `source`.
-    pub fn measure(
-        &mut self,
-        frame: &Frame<'_>,
-        face: &Face,
-        source: &Skin,
-        dt: Duration,
-        params: &Params,
-    ) {
+    pub fn measure(&mut self, frame: &Frame<'_>, face: &Face, source: &Skin, dt: Duration, params: &Params) {
         let fresh = face.fresh || !self.lit;
         let scratch = &mut self.scratch;
         let sharpness = light::of_frame(frame, &face.raw, &mut scratch.target, &mut scratch.seen);

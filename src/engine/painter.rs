@@ -379,8 +379,8 @@ impl Painter {
         }
         for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
             if !self.lights.iter().any(|light| light.track == face.track) {
-                let light = self.spare.pop().unwrap_or_default();
-                let mut light = Light { track: face.track, lit: false, ..light };
+                let mut light = self.spare.pop().unwrap_or_default();
+                (light.track, light.lit) = (face.track, false);
                 light.usual.forget();
                 light.worn.forget();
                 light.occlusion.forget();

@@ -4,6 +4,7 @@
 mod common;
 
 mod agree;
+mod cures;
 mod formats;
 mod frames;
 mod hybrid;

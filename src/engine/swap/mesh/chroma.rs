@@ -98,7 +98,8 @@ mod tests {
         assert_eq!(colourfulness(&grey, |_| true), 0.0);
         let sepia = face(|i| [1.1, 1.0, 0.8].map(|c| c * shade(i)));
         assert!(colourfulness(&sepia, |_| true) < 0.05);
-        let skin = face(|i| if i % 10 == 0 { [150.0, 90.0, 90.0] } else { [1.2, 0.95, 0.8].map(|c| c * shade(i)) });
+        let skin =
+            face(|i| if i % 10 == 0 { [150.0, 90.0, 90.0] } else { [1.2, 0.95, 0.8].map(|c| c * shade(i)) });
         assert_eq!(colourfulness(&skin, |_| true), 1.0);
     }
 

@@ -155,15 +155,19 @@ fn of_reader<R: Reader>(r: &R, (width, height): (usize, usize), mesh: &Mesh, scr
     scratch.reserve(TAPS.len() * TABLES.plain.len());
     let encoding = r.encoding(height);
     let corner = |v: u16| [mesh[usize::from(v)][0], mesh[usize::from(v)][1]];
-    places(corner, |tri| signed_area(mesh, tri) > 0.0, |x, y| {
-        if x + 1 < width && y + 1 < height {
-            let mut rows = [[0u8; 3]; 3];
-            for (k, row) in rows.iter_mut().enumerate() {
-                r.luma_row(&encoding, x - 1, y + k - 1, row);
+    places(
+        corner,
+        |tri| signed_area(mesh, tri) > 0.0,
+        |x, y| {
+            if x + 1 < width && y + 1 < height {
+                let mut rows = [[0u8; 3]; 3];
+                for (k, row) in rows.iter_mut().enumerate() {
+                    r.luma_row(&encoding, x - 1, y + k - 1, row);
+                }
+                scratch.push(operator(|x, y| f32::from(rows[y][x]), 1, 1));
             }
-            scratch.push(operator(|x, y| f32::from(rows[y][x]), 1, 1));
-        }
-    });
+        },
+    );
     let [low, high] = [0.0, 255.0].map(|v| encoding.component(0, [v; 3]));
     deviation(scratch) * 255.0 / (high - low)
 }
@@ -181,12 +185,16 @@ pub(crate) fn of_texture(texture: &Texture, uv: &[[f32; 2]; VERTICES]) -> Vec<f3
     let mut measure = |level: &super::texture::Level| {
         values.clear();
         let corner = |v: u16| [uv[usize::from(v)][0] * level.scale.0, uv[usize::from(v)][1] * level.scale.1];
-        places(corner, |_| true, |x, y| {
-            if x + 1 < level.width && y + 1 < level.height {
-                let red = |x: usize, y: usize| (level.data[y * (level.width + 1) + x] & 255) as f32;
-                values.push(operator(red, x, y));
-            }
-        });
+        places(
+            corner,
+            |_| true,
+            |x, y| {
+                if x + 1 < level.width && y + 1 < level.height {
+                    let red = |x: usize, y: usize| (level.data[y * (level.width + 1) + x] & 255) as f32;
+                    values.push(operator(red, x, y));
+                }
+            },
+        );
         deviation(&mut values)
     };
     texture.levels.iter().map(&mut measure).collect()
@@ -220,7 +228,8 @@ mod tests {
         mesh.iter_mut().for_each(|p| *p = [250.0 * p[0] + 200.0, 250.0 * p[1] + 200.0, 250.0 * p[2]]);
         let planes = [&mut data[..], &mut [][..], &mut [][..]];
         let frame =
-            Frame::new(PixelFormat::Rgb, SIZE, SIZE, planes, [3 * SIZE, 0, 0], Colorimetry::default()).unwrap();
+            Frame::new(PixelFormat::Rgb, SIZE, SIZE, planes, [3 * SIZE, 0, 0], Colorimetry::default())
+                .unwrap();
         of_frame(&frame, &mesh, &mut Vec::new())
     }
 

@@ -206,8 +206,7 @@ impl Occlusion {
 
     fn fit_light(&mut self) -> Light {
         let s = sheet();
-        let free =
-            |at: usize| self.fit[at] > 0.0 && self.mask[at] < 0.2 && !s.rim[at] && s.skin[at] > 0.0;
+        let free = |at: usize| self.fit[at] > 0.0 && self.mask[at] < 0.2 && !s.rim[at] && s.skin[at] > 0.0;
         let [logs, sorted, _] = &mut self.scratch;
         let light = Light::fit(&self.now, &self.memory, &s.place, &free, [logs, sorted]);
         for (gain, place) in self.gain.iter_mut().zip(&s.place) {
@@ -325,7 +324,7 @@ impl Occlusion {
         for at in 0..self.part.len() {
             let now: [f32; 3] = std::array::from_fn(|k| self.now[k][at]);
             let alike = light.far(now, light.skin) > UNLIKE && light.far(now, [luma, blue, red]) < LIKE;
-            let free = self.fit[at] > 0.0 && !s.feature[at] && self.better[at] <= REVEALED;
+            let free = self.fit[at] > 0.0 && !s.dark[at] && self.better[at] <= REVEALED;
             self.part[at] = self.on[at] || alike && free;
         }
         grow(&mut self.on, &self.part);

@@ -32,8 +32,8 @@ pub(super) struct Sheet {
     pub skin: Vec<f32>,
     /// Around brows, eyes and lips, which move against the mesh.
     pub lively: Vec<bool>,
-    /// On brows, eyes and lips.
-    pub feature: Vec<bool>,
+    /// On brows and eyes, which may be as dark as what comes before a face.
+    pub dark: Vec<bool>,
     pub eye: Vec<bool>,
     /// At the oval, where the mesh may lie beside the face.
     pub rim: Vec<bool>,
@@ -84,7 +84,7 @@ static SHEET: LazyLock<Sheet> = LazyLock::new(|| {
         place: (0..width * height).map(|at| layout.face_at(at)).collect(),
         skin,
         lively: each(&|eye, brow, lips| eye.min(brow).min(lips) < 0.09),
-        feature: each(&|eye, brow, lips| eye.min(brow) < 0.05 || lips < 0.045),
+        dark: each(&|eye, brow, _| eye.min(brow) < 0.05),
         eye: each(&|eye, _, _| eye < 0.06),
         rim: (0..width * height).map(|at| distance(at, &[&t.oval]) < 0.035).collect(),
         middle: middle.collect(),
