@@ -70,9 +70,9 @@ impl Light {
             let row = [1.0, x, y];
             let off = log - row.iter().zip(&self.plane).map(|(a, b)| a * b).sum::<f32>();
             let weight = 1.0 / (1.0 + (off / 0.1).powi(2));
-            for i in 0..3 {
-                (0..3).for_each(|j| system[i][j] += weight * row[i] * row[j]);
-                system[i][3] += weight * row[i] * off;
+            for (line, a) in system.iter_mut().zip(row) {
+                line.iter_mut().zip(row).for_each(|(to, b)| *to += weight * a * b);
+                line[3] += weight * a * off;
             }
         }
         // A pull towards even light.
