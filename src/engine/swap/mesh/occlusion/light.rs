@@ -55,8 +55,8 @@ impl Light {
         for k in [1, 2] {
             light.shift[k] = median(used().map(|at| now[k][at] - memory[k][at]), sorted).unwrap_or(0.0);
         }
-        for k in 0..3 {
-            let of = |at: usize| light.put_on(k, memory[k][at], light.gain(place[at]));
+        for (k, memory) in memory.iter().enumerate() {
+            let of = |at: usize| light.put_on(k, memory[at], light.gain(place[at]));
             light.skin[k] = median(used().map(of), sorted).unwrap_or(128.0);
         }
         light.bright = (light.skin[0] / MEDIUM).clamp(0.4, 1.4);

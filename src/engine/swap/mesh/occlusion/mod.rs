@@ -377,11 +377,11 @@ impl Occlusion {
         extremes(values, (2, 2), false, scratch, near);
         let rate = (1.0 - (-dt / TAU).exp()).max(1.0 / (self.looks as f32 + 2.0));
         let leak = 1.0 - (-dt / LEAK).exp();
-        for at in 0..self.fit.len() {
+        for (at, near) in near.iter().enumerate() {
             if self.fit[at] == 0.0 {
                 continue;
             }
-            let free = near[at] == 0.0 && self.mask[at] < 0.3;
+            let free = *near == 0.0 && self.mask[at] < 0.3;
             let rate = match free {
                 true if self.better[at] > REVEALED => 0.35,
                 true => rate,

@@ -78,7 +78,8 @@ fn what_comes_before_a_known_face_is_masked_and_nothing_else() {
 
 #[test]
 fn expression_light_and_shade_are_not_masked() {
-    let looks: [(&str, fn(f32, f32) -> [f32; 3]); 5] = [
+    type Face = fn(f32, f32) -> [f32; 3];
+    let looks: [(&str, Face); 5] = [
         ("brows and lips move", |x, y| face(x, y - 0.03)),
         ("the mesh lies beside the face", |x, y| face(x + 0.015, y + 0.015)),
         ("the light grows", |x, y| face(x, y).map(|c| 1.25 * c)),
