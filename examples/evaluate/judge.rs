@@ -1,11 +1,9 @@
 //! The networks that judge, apart from the engine: landmarks of a crop, and the embedding of a face.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use gstfaceswap::{
     engine::{
-        Colorimetry, Engine, Frame, Params, PixelFormat, Quality, Select, Source,
+        Colorimetry, Frame, PixelFormat, Report,
         geometry::{Point, Rect, Similarity},
         topology::{Mesh, VERTICES},
     },
@@ -92,18 +90,8 @@ impl Judge {
         Ok(Seen { crop, mesh, embedding })
     }
 
-    /// The most central face of a photo.
-    pub fn photo(&mut self, engine: &mut Engine, any: &Source, photo: &RgbImage) -> Result<Seen> {
-        let params = Params {
-            opacity: 0.0,
-            select: Select::All,
-            max_faces: 64,
-            quality: Quality::Quality,
-            ..Params::default()
-        };
-        engine.reset();
-        let mut copy = photo.clone();
-        let report = engine.process(&mut view(&mut copy)?, any, &params, Duration::ZERO)?;
+    /// Looks again at the most central of the faces reported of a photo.
+    pub fn central(&mut self, photo: &RgbImage, report: &Report) -> Result<Seen> {
         let middle = Point::new(0.5 * photo.width() as f32, 0.5 * photo.height() as f32);
         let away = |rect: Rect| rect.centre().distance(middle);
         let faces = report.faces.iter().filter(|f| !f.landmarks.is_empty());

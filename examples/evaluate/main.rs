@@ -53,6 +53,9 @@ struct Args {
     /// Every how many frames are measured
     #[arg(long, default_value_t = 10)]
     every: usize,
+    /// Frames painted before each measured one; all by default
+    #[arg(long, value_name = "FRAMES", default_value_t = usize::MAX, hide_default_value = true)]
+    lead: usize,
     /// Four people and two clips
     #[arg(long)]
     quick: bool,
@@ -100,7 +103,7 @@ fn main() -> Result<()> {
     let mut stills = vec![people.iter().map(|p| sheet::tile(&p.photo, &p.seen)).collect::<Vec<_>>()];
     for name in &args.clips {
         let clip = Clip::read(&args.media.join("clips").join(format!("{name}.mp4")))?;
-        let target = workers[0].target(clip, &people[0].source, &params, args.every.max(1))?;
+        let target = workers[0].target(clip, &people[0].source, &params, args.every.max(1), args.lead)?;
         let (swapped, own) = judge(&mut workers, &target, &people, &gallery, &params)?;
         report.add(&target, &people, &gallery, &swapped, &own);
         let columns =

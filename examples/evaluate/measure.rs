@@ -1,10 +1,13 @@
 //! What is measured on a clip: once on its own frames, then for each source, then against itself.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use gstfaceswap::{
-    engine::{Engine, Params, Source, SourceLoader, geometry::Rect},
+    engine::{
+        Analyser, Engine, Painter, Params, Plan, Quality, Report, Select, Source, SourceLoader,
+        geometry::Rect, topology::Mesh,
+    },
     models::{Pack, Search},
 };
 use image::RgbImage;
@@ -43,8 +46,12 @@ pub struct Target {
     pub probes: Vec<Probe>,
     /// Mean over the measured frames.
     pub embedding: Vec<f32>,
+    /// The analysis of every frame, which is the same whoever is put in.
+    plans: Vec<Plan>,
     /// The chosen face's box in every frame.
     rects: Vec<Option<Rect>>,
+    /// Which frames are painted.
+    painted: Vec<bool>,
 }
 
 /// A measured frame of a swapped clip.
@@ -55,6 +62,8 @@ pub struct Measured {
     pub cosine: f64,
     pub other: f64,
     pub landmark: f64,
+    /// The same with `shape` 0.
+    pub unshaped: f64,
     pub sharpness: f64,
 }
 
@@ -78,7 +87,11 @@ pub struct Own {
 
 /// What one thread needs.
 pub struct Worker {
-    engine: Engine,
+    analyser: Analyser,
+    painter: Painter,
+    /// Paints the same frames with `shape` 0.
+    unshaped: Painter,
+    report: Report,
     loader: SourceLoader,
     pub judge: Judge,
     file: PathBuf,
@@ -87,8 +100,11 @@ pub struct Worker {
 impl Worker {
     /// `file` is written and read again, and left to the caller.
     pub fn new(search: &Search, pack: &Pack, file: PathBuf) -> Result<Worker> {
-        let (engine, loader) = (Engine::new(pack, 1)?, SourceLoader::new(pack)?);
-        Ok(Worker { engine, loader, judge: Judge::new(search, pack)?, file })
+        let (analyser, painter) = Engine::new(pack, 1)?.split();
+        let (_, unshaped) = Engine::new(pack, 1)?.split();
+        let (report, loader, judge) =
+            (Report::default(), SourceLoader::new(pack)?, Judge::new(search, pack)?);
+        Ok(Worker { analyser, painter, unshaped, report, loader, judge, file })
     }
 
     pub fn load(&mut self, path: PathBuf) -> Result<Arc<Source>> {
@@ -98,18 +114,52 @@ impl Worker {
     }
 
     pub fn photo(&mut self, any: &Source, photo: &RgbImage) -> Result<Seen> {
-        self.judge.photo(&mut self.engine, any, photo)
+        let params = Params {
+            opacity: 0.0,
+            select: Select::All,
+            max_faces: 64,
+            quality: Quality::Quality,
+            ..Params::default()
+        };
+        self.analyser.reset();
+        let mut plan = Plan::default();
+        self.look(photo, any, &params, Duration::ZERO, &mut plan)?;
+        self.judge.central(photo, &self.report)
     }
 
-    /// Follows the face through the untouched clip.
-    pub fn target(&mut self, clip: Clip, any: &Source, params: &Params, every: usize) -> Result<Target> {
-        let params = Params { opacity: 0.0, ..*params };
-        let (mut probes, mut rects) = (Vec::new(), Vec::new());
-        self.engine.reset();
+    /// Analyses a frame, and reports of it without a change.
+    fn look(
+        &mut self,
+        frame: &RgbImage,
+        any: &Source,
+        params: &Params,
+        time: Duration,
+        plan: &mut Plan,
+    ) -> Result<()> {
+        let mut copy = frame.clone();
+        let mut view = view(&mut copy)?;
+        self.analyser.analyse(&view, params, time, plan)?;
+        let bare = Params { opacity: 0.0, ..*params };
+        Ok(self.painter.paint(&mut view, plan, any, &bare, &mut self.report)?)
+    }
+
+    /// Follows the face through the untouched clip. Measures every `every`th frame, for which
+    /// `lead` frames before it are painted too.
+    pub fn target(
+        &mut self,
+        clip: Clip,
+        any: &Source,
+        params: &Params,
+        every: usize,
+        lead: usize,
+    ) -> Result<Target> {
+        let (mut probes, mut rects, mut plans) = (Vec::new(), Vec::new(), Vec::new());
+        self.analyser.reset();
         for (number, frame) in clip.frames.iter().enumerate() {
-            let mut copy = frame.clone();
-            let report = self.engine.process(&mut view(&mut copy)?, any, &params, clip.times[number])?;
-            let face = report.faces.iter().find(|f| f.swapped);
+            let mut plan = Plan::default();
+            self.look(frame, any, params, clip.times[number], &mut plan)?;
+            plans.push(plan);
+            let face = self.report.faces.iter().find(|f| f.swapped);
             rects.push(face.map(|f| f.rect));
             let Some(face) = face.filter(|_| number % every == 0) else { continue };
             let seen = self.judge.look(frame, &face.landmarks)?;
@@ -126,7 +176,12 @@ impl Worker {
         for probe in &probes {
             embedding.iter_mut().zip(&probe.seen.embedding).for_each(|(sum, v)| *sum += v);
         }
-        Ok(Target { clip, probes, embedding: normalised(embedding), rects })
+        let mut painted = vec![false; clip.frames.len()];
+        for probe in &probes {
+            let last = (probe.number + 1).min(painted.len() - 1);
+            painted[probe.number.saturating_sub(lead)..=last].fill(true);
+        }
+        Ok(Target { clip, probes, embedding: normalised(embedding), plans, rects, painted })
     }
 
     /// Puts `person` in. `moment` (0–1) is where in the clip the pictures are taken.
@@ -145,18 +200,28 @@ impl Worker {
         let (mut moved, mut motion) = (0.0, 0.0);
         let mut last: Option<(&Probe, f64, Vec<f32>)> = None;
         let mut probes = target.probes.iter().enumerate().peekable();
-        self.engine.reset();
+        let flat = Params { shape: 0.0, ..*params };
+        let Worker { painter, unshaped, report, judge, .. } = self;
+        forget(painter, &person.source, params, report)?;
+        forget(unshaped, &person.source, params, report)?;
         for (number, frame) in target.clip.frames.iter().enumerate() {
-            let mut out = frame.clone();
-            self.engine.process(&mut view(&mut out)?, &person.source, params, target.clip.times[number])?;
             tick();
+            if !target.painted[number] {
+                continue;
+            }
+            let plan = &target.plans[number];
+            let (mut out, mut flat_out) = (frame.clone(), frame.clone());
+            painter.paint(&mut view(&mut out)?, plan, &person.source, params, report)?;
+            unshaped.paint(&mut view(&mut flat_out)?, plan, &person.source, &flat, report)?;
             if let Some((probe, input, luma)) = last.take() {
                 moved += scores::mean_absolute(&luma, &probe.region.luma(&out), &probe.region.inside);
                 motion += input;
             }
             let Some((index, probe)) = probes.next_if(|(_, p)| p.number == number) else { continue };
-            let mesh = self.judge.mesh(&out, probe.seen.crop)?;
-            let embedding = self.judge.embed(&out, &mesh)?;
+            let mesh = judge.mesh(&out, probe.seen.crop)?;
+            let embedding = judge.embed(&out, &mesh)?;
+            let flat_mesh = judge.mesh(&flat_out, probe.seen.crop)?;
+            let error = |mesh: &Mesh| scores::landmark_error(mesh, &probe.seen.mesh[..], probe.eyes);
             let all = gallery.iter().chain([&target.embedding]).map(Vec::as_slice);
             let luma = probe.region.luma(&out);
             let sharp = scores::sharpness(&luma, probe.region.width, &probe.region.inside);
@@ -165,7 +230,8 @@ impl Worker {
                 nearest: scores::nearest(&embedding, all),
                 cosine: scores::cosine(&embedding, &person.seen.embedding),
                 other: scores::cosine(&embedding, &gallery[person.entry]),
-                landmark: scores::landmark_error(&mesh[..], &probe.seen.mesh[..], probe.eyes),
+                landmark: error(&mesh),
+                unshaped: error(&flat_mesh),
                 sharpness: sharp / probe.sharpness,
             });
             if index == moment {
@@ -186,17 +252,21 @@ impl Worker {
         let mut probes = target.probes.iter().peekable();
         let mut source = None;
         let mut loaded_for = None;
-        self.engine.reset();
+        let mut fresh = true;
         for (number, frame) in target.clip.frames.iter().enumerate() {
             tick();
-            let Some(&probe) = probes.peek() else { continue };
+            let Some(&probe) = probes.peek().filter(|_| target.painted[number]) else { continue };
             if loaded_for != Some(probe.number) {
                 loaded_for = Some(probe.number);
                 source = self.opposite(target, probe.number, relight)?;
             }
             let mut out = frame.clone();
             if let Some(source) = &source {
-                self.engine.process(&mut view(&mut out)?, source, params, target.clip.times[number])?;
+                let Worker { painter, report, .. } = self;
+                if std::mem::take(&mut fresh) {
+                    forget(painter, source, params, report)?;
+                }
+                painter.paint(&mut view(&mut out)?, &target.plans[number], source, params, report)?;
             }
             if number != probe.number {
                 continue;
@@ -229,6 +299,12 @@ impl Worker {
             .save(&self.file)?;
         Ok(self.loader.load(std::slice::from_ref(&self.file)).ok().map(|(source, _)| source))
     }
+}
+
+/// Lets a painter forget what it painted before.
+fn forget(painter: &mut Painter, source: &Source, params: &Params, report: &mut Report) -> Result<()> {
+    let mut pixel = RgbImage::new(1, 1);
+    Ok(painter.paint(&mut view(&mut pixel)?, &Plan::default(), source, params, report)?)
 }
 
 /// Shades from .55 to 1.15 across the face, tints, and bends the curve.

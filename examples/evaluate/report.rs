@@ -19,11 +19,12 @@ enum Best {
 }
 
 /// Key, what is printed, decimals, where it is best, value of the untouched clip where that is known.
-const METRICS: [(&str, &str, usize, Best, Option<f64>); 10] = [
+const METRICS: [(&str, &str, usize, Best, Option<f64>); 11] = [
     ("retrieval", "retrieval by the other photo, %", 1, Best::High, None),
     ("cosine", "cosine to the source photo", 3, Best::High, None),
     ("cosine-other", "cosine to the other photo", 3, Best::High, None),
     ("landmark-error", "landmark error, % of eye distance", 2, Best::Low, Some(0.0)),
+    ("landmark-error-unshaped", "the same at shape=0", 2, Best::Low, Some(0.0)),
     ("flicker", "flicker, output over input", 3, Best::One, Some(1.0)),
     ("self-psnr", "self-swap PSNR, dB", 2, Best::High, None),
     ("self-ssim", "self-swap SSIM", 4, Best::High, None),
@@ -78,6 +79,7 @@ impl Report {
         put("cosine", mean(frames().map(|f| f.cosine)));
         put("cosine-other", mean(frames().map(|f| f.other)));
         put("landmark-error", mean(frames().map(|f| f.landmark)));
+        put("landmark-error-unshaped", mean(frames().map(|f| f.unshaped)));
         put("sharpness", mean(frames().map(|f| f.sharpness)));
         put("flicker", mean(swapped.iter().map(|s| s.flicker)));
         for (own, [psnr, ssim]) in own.iter().zip([["self-psnr", "self-ssim"], ["relit-psnr", "relit-ssim"]])
