@@ -167,7 +167,7 @@ impl Worn {
         let share = if self.seen { 1.0 - (-dt.as_secs_f32() / TAU).exp() } else { 1.0 };
         self.seen = true;
         with_reader!(frame, r => gather(&r, frame.width(), frame.height(), mesh, share, &mut self.mean));
-        self.find_lines();
+        self.find_lines(|before, after| 0.5 * (before + after).abs());
         let bright = mean_of(&self.mean, &sheet.cheeks).clamp(45.0, 195.0) / 150.0;
         let rim = of_columns(&self.lines, &sheet.cheek_columns, 0.3, &mut self.scratch) / bright;
         let bridge = of_columns(&self.lines, &sheet.bridge_columns, 0.5, &mut self.scratch) / bright;
@@ -175,19 +175,19 @@ impl Worn {
         self.score += share * (score - self.score);
         self.any = self.score > if self.any { OFF } else { ON };
         if self.any {
-            self.mark((0.45 * rim).max(LEAST) * bright);
+            self.mark((0.25 * rim).max(LEAST) * bright);
         }
     }
 
-    /// How far each pixel stands out from those [`REACH`] to either side of it.
-    fn find_lines(&mut self) {
+    /// How far each pixel stands out: `by` of its differences to those [`REACH`] to either side of it.
+    fn find_lines(&mut self, by: impl Fn(f32, f32) -> f32) {
         let sheet = &*SHEET;
         let mean = &self.mean;
         // NaN beside the skin makes NaN here, which `max` leaves out.
         let ridge = |at: usize, across: usize, along: usize| -> f32 {
             let sum = |at: usize| mean[at - along] + mean[at] + mean[at + along];
             let far = REACH * across;
-            (sum(at) - 0.5 * (sum(at - far) + sum(at + far))).abs() / 3.0
+            by(sum(at) - sum(at - far), sum(at) - sum(at + far)) / 3.0
         };
         self.lines.fill(0.0);
         for y in REACH..sheet.height - REACH {
@@ -200,6 +200,12 @@ impl Worn {
     /// Keeps the frame's pixels on lines of at least `line` levels.
     fn mark(&mut self, line: f32) {
         let sheet = &*SHEET;
+        // On both sides alike: what lies beside a line stands out from the line alone.
+        self.find_lines(
+            |before, after| {
+                if before * after > 0.0 { before.abs().min(after.abs()) } else { 0.0 }
+            },
+        );
         for (line_at, counts) in self.lines.iter_mut().zip(&sheet.counts) {
             *line_at = counts * smoothstep(0.7 * line, 1.3 * line, *line_at);
         }
@@ -338,6 +344,19 @@ mod tests {
             let shown = level.data.iter().filter(|&&v| v > 200).count() as f32 / level.data.len() as f32;
             assert!((0.02..0.2).contains(&shown), "{shown}");
         }
+    }
+
+    #[test]
+    fn skin_beside_a_rim_is_the_sources() {
+        let worn = look(glasses, 40);
+        let stride = SHEET.width + 1;
+        let shown = |at: usize| worn.keep.data[at / SHEET.width * stride + at % SHEET.width] > 127;
+        let count = |column: &Vec<usize>| column.iter().filter(|&&at| shown(at)).count();
+        let mut thick: Vec<usize> = SHEET.cheek_columns.iter().map(count).collect();
+        thick.sort_unstable();
+        // The rim is two pixels of the sheet wide.
+        let median = thick[thick.len() / 2];
+        assert!((2..8).contains(&median), "{thick:?}");
     }
 
     #[test]
