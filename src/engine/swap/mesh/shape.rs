@@ -1,7 +1,8 @@
 //! Moves the target's features to where the source has them.
 //!
 //! Both meshes are brought to the canonical pose. There each feature gives an offset: the eyes'
-//! place and size, part of the brows' height, the nose, the lips' place and width. The oval stays.
+//! place, size and slant, part of the brows' height, the nose, the lips' place, width and thickness.
+//! The oval stays.
 //! Between features the offsets spread harmonically. What the target's features are is averaged
 //! over seconds, so that the offsets hold still while the face speaks.
 
@@ -9,6 +10,8 @@ use std::{sync::LazyLock, time::Duration};
 
 use super::topology::{Mesh, VERTICES, topology};
 
+/// How much sooner than the rest the nose is where the source has it: it shows no expression.
+const NOSE: f32 = 2.0;
 /// Largest offset in face widths.
 const BOUND: f32 = 0.07;
 /// Share of the brows' offset that is taken; the rest may be expression.
@@ -25,6 +28,27 @@ const LEFT_EYE: [usize; 2] = [362, 263];
 /// Lip corners and the middle of the upper lip's edge, which jaw and smile move least.
 const MOUTH: [usize; 2] = [61, 291];
 const UPPER_LIP: [usize; 3] = [0, 37, 267];
+/// Vertices of the lips' outer edge, each with the one of the inner edge beside it.
+const ACROSS_LIPS: [[usize; 2]; 18] = [
+    [185, 191],
+    [40, 80],
+    [39, 81],
+    [37, 82],
+    [0, 13],
+    [267, 312],
+    [269, 311],
+    [270, 310],
+    [409, 415],
+    [146, 95],
+    [91, 88],
+    [181, 178],
+    [84, 87],
+    [17, 14],
+    [314, 317],
+    [405, 402],
+    [321, 318],
+    [375, 324],
+];
 
 struct Tables {
     /// Vertices that tell the pose: those that do not speak.
@@ -269,9 +293,9 @@ impl Usual {
         if amount < 1e-3 {
             return false;
         }
-        let offsets = self.offsets(&source.mesh);
+        let offsets = self.offsets(&source.mesh, amount);
         for (p, offset) in out.iter_mut().zip(&offsets) {
-            let [x, y] = offset.map(|o| amount * pose.scale * o);
+            let [x, y] = offset.map(|o| pose.scale * o);
             let moved = turn(&pose.rotation, [x, y, 0.0]);
             p[0] += moved[0];
             p[1] += moved[1];
@@ -279,8 +303,8 @@ impl Usual {
         true
     }
 
-    /// Offsets of every vertex in face widths, in the canonical pose.
-    fn offsets(&self, source: &Mesh) -> [[f32; 2]; VERTICES] {
+    /// Offsets of every vertex in face widths, in the canonical pose, `amount` (0–1) of the way.
+    fn offsets(&self, source: &Mesh, amount: f32) -> [[f32; 2]; VERTICES] {
         let t = &*TABLES;
         let own = &*self.mesh;
         let mut offsets = [[0.0f32; 2]; VERTICES];
@@ -288,32 +312,40 @@ impl Usual {
         let width = |m: &Mesh, pair: [usize; 2]| {
             (m[pair[0]][0] - m[pair[1]][0]).hypot(m[pair[0]][1] - m[pair[1]][1]).max(1e-3)
         };
+        let mut put = |v: usize, offset: [f32; 2], share: f32| {
+            let fit = share * BOUND / offset[0].hypot(offset[1]).max(BOUND);
+            offsets[v] = offset.map(|o| fit * o);
+        };
+        let slant =
+            |m: &Mesh, pair: [usize; 2]| (m[pair[1]][1] - m[pair[0]][1]).atan2(m[pair[1]][0] - m[pair[0]][0]);
         for (corners, set) in [(RIGHT_EYE, &t.eyes[0]), (LEFT_EYE, &t.eyes[1])] {
             let (from, to) = (middle(own, corners), middle(source, corners));
             let size = (width(source, corners) / width(own, corners)).clamp(0.85, 1.18);
+            let (sin, cos) = (slant(source, corners) - slant(own, corners)).sin_cos();
             for &v in set {
-                offsets[v] = [0, 1].map(|k| to[k] - from[k] + (size - 1.0) * (own[v][k] - from[k]));
+                let d = [0, 1].map(|k| own[v][k] - from[k]);
+                let turned = [cos * d[0] - sin * d[1], sin * d[0] + cos * d[1]];
+                let offset = [0, 1].map(|k| to[k] - from[k] + size * turned[k] - d[k]);
+                put(v, offset, amount);
             }
         }
         for set in &t.brows {
             let mean = |m: &Mesh, k: usize| set.iter().map(|&v| m[v][k]).sum::<f32>() / set.len() as f32;
             let offset = [0, 1].map(|k| BROWS * (mean(source, k) - mean(own, k)));
-            set.iter().for_each(|&v| offsets[v] = offset);
+            set.iter().for_each(|&v| put(v, offset, amount));
         }
         for &v in &t.nose {
-            offsets[v] = [0, 1].map(|k| source[v][k] - own[v][k]);
+            put(v, [0, 1].map(|k| source[v][k] - own[v][k]), (NOSE * amount).min(1.0));
         }
         let lip = |m: &Mesh, k: usize| UPPER_LIP.iter().map(|&v| m[v][k]).sum::<f32>() / 3.0;
         let down = lip(source, 1) - lip(own, 1);
         let from = middle(own, MOUTH)[0];
         let wider = (width(source, MOUTH) / width(own, MOUTH)).powf(LIPS);
         for &v in &t.lips {
-            offsets[v] = [(wider - 1.0) * (own[v][0] - from), down];
-        }
-        for offset in &mut offsets {
-            let length = offset[0].hypot(offset[1]);
-            let fit = BOUND / length.max(BOUND);
-            *offset = offset.map(|o| o * fit);
+            let across = ACROSS_LIPS.iter().find(|pair| pair[0] == v);
+            let thickness = |m: &Mesh| across.map_or(0.0, |&[outer, inner]| m[outer][1] - m[inner][1]);
+            let thicker = thickness(source) - thickness(own);
+            put(v, [(wider - 1.0) * (own[v][0] - from), down + thicker], amount);
         }
         for (&v, weights) in t.free.iter().zip(t.spread.chunks_exact(t.fixed.len())) {
             let mut sum = [0.0; 2];
@@ -399,5 +431,23 @@ mod tests {
             assert!((out[v][0] - mesh[v][0]).abs() < 0.05);
         }
         assert!(!usual.move_towards(&Shape::of(&posed(1.2, 100.0)), 1.0, &mesh, &mut out));
+    }
+
+    #[test]
+    fn lips_thicken_eyes_slant_and_half_of_shape_moves_the_whole_nose() {
+        let mut source = topology().canonical.clone();
+        let [outer, inner] = [17, 14];
+        source[outer][1] += 0.02;
+        source[33][1] -= 0.02;
+        source[1][1] -= 0.03;
+        let mut usual = Usual::default();
+        let mesh = posed(0.0, 100.0);
+        usual.observe(&mesh, Duration::from_millis(40));
+        let mut out = mesh.clone();
+        assert!(usual.move_towards(&Shape::of(&source), 0.5, &mesh, &mut out));
+        let moved = |v: usize| out[v][1] - mesh[v][1];
+        assert!((moved(outer) - moved(inner) - 1.0).abs() < 0.2, "{} {}", moved(outer), moved(inner));
+        assert!(moved(33) - moved(133) < -0.5, "{} {}", moved(33), moved(133));
+        assert!((moved(1) + 3.0).abs() < 0.3, "{}", moved(1));
     }
 }
