@@ -87,7 +87,7 @@ impl Texture {
         let size = |v: u32| (v as f32 * factor).round() as u32;
         let mut large = Image::new(size(width), size(height), PixelType::U8x4);
         let options =
-            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Mitchell)).use_alpha(false);
+            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).use_alpha(false);
         let done = Image::from_vec_u8(width, height, rgbx, PixelType::U8x4)
             .is_ok_and(|small| Resizer::new().resize(&small, &mut large, &options).is_ok());
         if !done {
