@@ -3,7 +3,11 @@
 mod common;
 
 use std::{
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -16,7 +20,7 @@ fn watched(test: impl FnOnce()) {
     let (done, ended) = mpsc::channel::<()>();
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     std::thread::spawn(move || {
-        if ended.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if ended.recv_timeout(Duration::from_secs(300)) == Err(mpsc::RecvTimeoutError::Timeout) {
             eprintln!("{name} hangs");
             std::process::exit(101);
         }
@@ -162,6 +166,41 @@ fn frames_leave_in_time_where_no_others_come() {
 }
 
 #[test]
+fn what_downstream_says_once_is_heard_by_upstream() {
+    watched(|| {
+        let info = info(VideoFormat::I420, 320, 240);
+        for by_itself in [true, false] {
+            let mut rig = swapping(&info, 8, |_| {});
+            // As `identity eos-after` does: enough with the first frame, and never again.
+            let told = Arc::new(AtomicBool::new(false));
+            let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::PUSH;
+            let pad = rig.element.static_pad("src").unwrap();
+            let says = told.clone();
+            pad.add_probe(mask, move |_, probe| {
+                if says.swap(true, Ordering::SeqCst) {
+                    return gst::PadProbeReturn::Ok;
+                }
+                probe.data = None;
+                probe.flow_res = Err(gst::FlowError::Eos);
+                gst::PadProbeReturn::Handled
+            });
+            let mut frames = moving(&info, 3).into_iter();
+            rig.harness.push(frames.next().unwrap()).unwrap();
+            if by_itself {
+                // Who pushed it keeps the stream's lock until the answer is written down.
+                eventually("the frame has left", || told.load(Ordering::SeqCst));
+            } else {
+                settle(&mut rig);
+            }
+            assert_eq!(rig.harness.push(frames.next().unwrap()), Err(gst::FlowError::Eos));
+            rig.harness.push(frames.next().unwrap()).unwrap();
+            rig.harness.push_event(gst::event::Eos::new());
+            assert_eq!(rig.harness.buffers_received(), 1);
+        }
+    });
+}
+
+#[test]
 fn latency_is_the_frames_held_back() {
     let info = info(VideoFormat::I420, 320, 240);
     for depth in [0u32, 1, 4] {
@@ -262,10 +301,11 @@ fn a_flush_discards_what_is_in_flight_and_nothing_of_it_comes_later() {
         let info = info(VideoFormat::I420, 320, 240);
         let mut rig = swapping(&info, 4, |_| {});
         let log = record(&rig);
+        let original = moving(&info, 1).remove(0);
         let mut index = 0;
         for round in 0..100 {
             for _ in 0..round % 6 {
-                let mut frame = moving(&info, 1).remove(0);
+                let mut frame = original.copy_deep().unwrap();
                 frame.make_mut().set_pts(gst::ClockTime::from_mseconds(40 * index));
                 index += 1;
                 rig.harness.push(frame).unwrap();
@@ -276,7 +316,7 @@ fn a_flush_discards_what_is_in_flight_and_nothing_of_it_comes_later() {
             rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
             log.lock().unwrap().push(format!("from {from}"));
         }
-        let last = stamped(&moving(&info, 1)[0], 100_000);
+        let last = stamped(&original, 100_000);
         rig.harness.push(last).unwrap();
         rig.harness.push_event(gst::event::Eos::new());
         let (mut least, mut frames) = (0u64, 0);
@@ -470,7 +510,7 @@ fn two_elements_in_a_row() {
             pipeline(&format!("max-in-flight=3 ! {second} ! identity eos-after=30 ! fakesink sync=false"));
         pipeline.set_state(gst::State::Playing).unwrap();
         let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-        let message = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(50), &kinds);
+        let message = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(250), &kinds);
         assert_eq!(message.map(|m| m.type_()), Some(gst::MessageType::Eos));
         pipeline.set_state(gst::State::Null).unwrap();
     });

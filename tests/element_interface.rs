@@ -27,6 +27,7 @@ const PROPERTIES: &str = "
     swap-weight         gdouble     0.5       0..1        C
     masks               enum        box+area  box,area,mouth,occlusion,region R
     threads             guint       0         0..256      R
+    max-memory          guint       0         0..4294967295 R
     max-in-flight       guint       0         0..16       R
     quality             enum        balanced  performance,balanced,quality C
     auto-quality        gboolean    TRUE      -           C

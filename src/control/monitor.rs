@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
-
-use super::platform::{self, Platform, Thermal};
+use super::{
+    memory::Gauge,
+    platform::{self, Platform, Thermal},
+};
 use crate::sync::lock;
 
 /// Between two looks.
@@ -102,7 +103,7 @@ impl Drop for Monitor {
 }
 
 fn watch(shared: &Arc<Shared>, mut platform: Box<dyn Platform>, period: Duration) {
-    let mut process = Process::new();
+    let mut gauge = Gauge::new();
     let weak = Arc::downgrade(shared);
     platform.watch(Box::new(move || {
         if let Some(shared) = weak.upgrade() {
@@ -112,7 +113,7 @@ fn watch(shared: &Arc<Shared>, mut platform: Box<dyn Platform>, period: Duration
     let mut state = lock(&shared.state);
     while !state.stop {
         drop(state);
-        let vitals = process.look(platform.thermal());
+        let vitals = look(gauge.as_mut(), platform.thermal());
         state = lock(&shared.state);
         state.vitals = vitals;
         let idle = |state: &mut State| !state.stop && !state.poked;
@@ -124,31 +125,14 @@ fn watch(shared: &Arc<Shared>, mut platform: Box<dyn Platform>, period: Duration
     }
 }
 
-/// This process among all.
-struct Process {
-    system: Option<System>,
-    pid: Option<Pid>,
-}
-
-impl Process {
-    fn new() -> Self {
-        let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-        Process { system: System::new_with_specifics(memory).ok(), pid: sysinfo::get_current_pid().ok() }
-    }
-
-    fn look(&mut self, thermal: Thermal) -> Vitals {
-        let mut vitals = Vitals { thermal, ..Vitals::default() };
-        let (Some(system), Some(pid)) = (&mut self.system, self.pid) else { return vitals };
-        let what = ProcessRefreshKind::nothing().with_memory().with_cpu().without_tasks();
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
-        system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        if let Some(process) = system.process(pid) {
-            vitals.rss_mib = process.memory() as f64 / f64::from(1 << 20);
-            vitals.cpu_percent = process.cpu_usage().into();
-        }
-        let (available, total) = (system.available_memory() as f64, system.total_memory() as f64);
-        vitals.memory_short = available > 0.0 && available < SHORT * total;
-        vitals
+fn look(gauge: Option<&mut Gauge>, thermal: Thermal) -> Vitals {
+    let Some(gauge) = gauge else { return Vitals { thermal, ..Vitals::default() } };
+    let (memory, cpu_percent) = gauge.read();
+    Vitals {
+        thermal,
+        rss_mib: memory.resident as f64 / f64::from(1 << 20),
+        cpu_percent,
+        memory_short: memory.available > 0 && (memory.available as f64) < SHORT * memory.total as f64,
     }
 }
 

@@ -5,12 +5,15 @@
 use std::{
     collections::VecDeque,
     io, mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
-use super::pending::Pending;
+use super::{pending::Pending, pool::Misses};
 use crate::{
     control::platform::prefer_fast_cores,
     engine::{Engine, Painter},
@@ -63,7 +66,9 @@ impl State {
 /// The queue. Frames enter and leave it on the streaming thread.
 #[derive(Debug)]
 pub(super) struct Flight {
-    depth: usize,
+    most: usize,
+    depth: AtomicUsize,
+    misses: Misses,
     state: Mutex<State>,
     changed: Condvar,
     /// A frame was painted, or all ends.
@@ -71,22 +76,37 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// For `depth` frames at once.
-    pub fn new(depth: usize) -> Self {
-        let queue = || Queue::with_capacity(depth + 1);
-        let state = State {
-            arrived: queue(),
-            analysed: queue(),
-            painted: queue(),
-            spare: Vec::with_capacity(depth + 3),
-            ..State::default()
-        };
-        Flight { depth, state: Mutex::new(state), changed: Condvar::new(), painted: Condvar::new() }
+    /// For `most` frames at once; told of what `misses` its pool.
+    pub fn new(most: usize, misses: Misses) -> Self {
+        let queue = || Queue::with_capacity(most + 1);
+        let mut spare = Vec::with_capacity(most + 3);
+        spare.resize_with(most + 1, Box::default);
+        let state =
+            State { arrived: queue(), analysed: queue(), painted: queue(), spare, ..State::default() };
+        let depth = AtomicUsize::new(most);
+        Flight {
+            most,
+            depth,
+            misses,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            painted: Condvar::new(),
+        }
     }
 
-    /// Frames at once.
+    /// Frames at once that were asked for.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Frames at once, one at least.
     pub fn depth(&self) -> usize {
-        self.depth
+        self.depth.load(Ordering::Relaxed)
+    }
+
+    /// Sets the frames at once, up to those asked for. The streaming thread's, where none are in flight.
+    pub fn set_depth(&self, depth: usize) {
+        self.depth.store(depth.clamp(1, self.most), Ordering::Relaxed);
     }
 
     /// Sets how long a frame may wait for others to come behind it.
@@ -102,7 +122,10 @@ impl Flight {
     /// Memory for a frame to submit.
     pub fn vacant(&self) -> Box<Pending> {
         let spare = lock(&self.state).spare.pop();
-        spare.unwrap_or_default()
+        spare.unwrap_or_else(|| {
+            self.misses.fetch_add(1, Ordering::Relaxed);
+            Box::default()
+        })
     }
 
     /// Lets the workers have a frame.
@@ -255,7 +278,7 @@ impl Flight {
     /// Paints frames in order until told to stop. As many as wait are begun before the oldest is
     /// finished, so that a network may take the faces of several at once.
     fn paint(&self, painter: &mut Painter) {
-        let mut begun = Begun::with_capacity(self.depth + 1);
+        let mut begun = Begun::with_capacity(self.most + 1);
         let mut state = lock(&self.state);
         while !state.stop {
             let stale = begun.front().is_some_and(|(generation, ..)| *generation != state.generation);

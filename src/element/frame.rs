@@ -124,17 +124,6 @@ impl Layout {
         Ok(copy)
     }
 
-    /// A pool of `frames` for these caps; it grows as far as the pipeline holds more back.
-    pub fn pool(&self, frames: usize) -> Result<gst::BufferPool, FrameError> {
-        let caps = self.info.to_caps().map_err(FrameError::Pool)?;
-        let pool = gst_video::VideoBufferPool::new();
-        let mut config = pool.config();
-        config.set_params(Some(&caps), self.info.size() as u32, frames as u32, 0);
-        pool.set_config(config).map_err(FrameError::Pool)?;
-        pool.set_active(true).map_err(FrameError::Pool)?;
-        Ok(pool.upcast())
-    }
-
     fn plane_size(&self, plane: usize) -> (usize, usize) {
         self.format.plane_size(plane, self.info.width() as usize, self.info.height() as usize)
     }

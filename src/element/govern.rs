@@ -1,7 +1,7 @@
 //! The governor and what is told of the machine: at each frame, on the streaming thread.
 
 use std::{
-    sync::LazyLock,
+    sync::{LazyLock, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -27,6 +27,8 @@ use crate::{
     engine::{Effort, Report},
     sync::lock,
 };
+
+const MIB: f64 = 1048576.0;
 
 /// The governor of one stream, and what it hears from others.
 #[derive(Debug)]
@@ -111,11 +113,12 @@ impl FaceSwap {
         let vitals = self.vitals();
         let depth = self.flight().map_or(0, |flight| flight.depth());
         let queue = if depth > 1 { spent.queue as f32 / (depth - 1) as f32 } else { 0.0 };
+        let short = vitals.memory_short || lock(&self.budget).is_near((vitals.rss_mib * MIB) as u64);
         let change = {
             let mut control = lock(&self.control);
             let now = control.started.elapsed();
             control.governor.heat(vitals.thermal.heat);
-            control.governor.memory(vitals.memory_short);
+            control.governor.memory(short);
             control.governor.observe(&Sample { now, busy: spent.busy, period, queue })
         };
         if let Some(change) = change {
@@ -203,6 +206,7 @@ impl FaceSwap {
         let quality = lock(&self.settings).params.quality;
         let snapshot = lock(&self.stats).snapshot();
         let level = lock(&self.control).governor.level();
-        messages::stats(&snapshot, &self.vitals(), quality, level, self.latency())
+        let misses = self.misses.load(Ordering::Relaxed);
+        messages::stats(&snapshot, &self.vitals(), quality, level, self.latency(), misses)
     }
 }

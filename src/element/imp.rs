@@ -12,7 +12,7 @@
 //!
 //! Since: 0.1.0
 
-// Locks: settings, loader, flight, stream, stats, control, monitor. None is held while another is taken, while waiting,
+// Locks: settings, loader, flight, stream, stats, control, monitor, unheard, budget. None is held while another is taken, while waiting,
 // while pushing or while posting; the streaming thread takes the stream out of its lock to use it.
 
 use std::{
@@ -36,6 +36,7 @@ use gst_base::{
 use gst_video::subclass::prelude::*;
 
 use super::{
+    choice::Neural,
     flight::Flight,
     frame::{FORMATS, Layout},
     govern::Control,
@@ -44,11 +45,12 @@ use super::{
     log::{self, CAT},
     mark,
     mark::{StreamTags, Used},
+    pool::Misses,
     settings::{self, Settings},
     stream::Stream,
 };
 use crate::{
-    control::{monitor::Monitor, platform::give_back_memory, stats::Stats},
+    control::{memory::Budget, monitor::Monitor, platform::give_back_memory, stats::Stats},
     models::Interrupter,
     sync::lock,
 };
@@ -69,6 +71,11 @@ pub struct FaceSwap {
     pub(super) fault: Arc<AtomicBool>,
     /// Ends a run of the swap network, which may take a second.
     interrupter: Mutex<Option<Interrupter>>,
+    /// What downstream answered to a frame pushed where upstream does not hear it: told with the next.
+    unheard: Mutex<Option<gst::FlowError>>,
+    pub(super) budget: Mutex<Budget>,
+    /// What pools could not give.
+    pub(super) misses: Misses,
 }
 
 impl FaceSwap {
@@ -112,6 +119,7 @@ impl FaceSwap {
             flight.discard();
             flight.resume();
         }
+        *lock(&self.unheard) = None;
         if let Some(loader) = self.loader() {
             loader.resume();
         }
@@ -119,9 +127,18 @@ impl FaceSwap {
 
     /// Pushes all frames in flight, so that what follows does not overtake them.
     fn drain(&self) {
-        // Of an error downstream the next frame will learn as well.
-        if let Some(flight) = self.flight() {
-            let _ = self.emit(&flight, 0);
+        if let Some(flight) = self.flight()
+            && let Err(e) = self.emit(&flight, 0)
+        {
+            self.answer_later(e);
+        }
+    }
+
+    /// Keeps what downstream answered until upstream can be told. Some elements say a thing once.
+    pub(super) fn answer_later(&self, answer: gst::FlowError) {
+        // A flush tells upstream itself, and ends.
+        if answer != gst::FlowError::Flushing {
+            lock(&self.unheard).get_or_insert(answer);
         }
     }
 
@@ -271,6 +288,8 @@ impl BaseTransformImpl for FaceSwap {
             job::check(list, &search, neural.is_some(), reference, map).map_err(|e| e.to_start_error())?;
         }
         let neural = settings.neural().unwrap_or_default();
+        self.set_budget(settings.max_memory);
+        let neural = neural.map(|neural| Neural { batch: self.fit_batch(neural.batch), ..neural });
         self.fault.store(false, Ordering::Relaxed);
         let fault = self.fault.clone();
         let job = Load::new(&self.obj(), search, settings.threads as usize, neural.clone(), fault);
@@ -280,20 +299,21 @@ impl BaseTransformImpl for FaceSwap {
         if let Some(list) = &photos {
             loader.require(list);
         }
-        *lock(&self.interrupter) = None;
+        (*lock(&self.interrupter), *lock(&self.unheard)) = (None, None);
         *lock(&self.stats) = Stats::default();
         self.start_control();
+        self.misses.store(0, Ordering::Relaxed);
+        let used = neural.as_ref().map_or(Used::Mesh, |neural| neural.usage.engine());
         let flight = match settings.max_in_flight {
             0 => None,
             depth => {
                 // While as many are in flight, others wait for their faces to share a run.
                 let sharing = neural.as_ref().map_or(0, |neural| neural.frames_waiting());
-                Some(Arc::new(Flight::new(depth as usize + sharing)))
+                Some(Arc::new(Flight::new(depth as usize + sharing, self.misses.clone())))
             }
         };
         *lock(&self.flight) = flight.clone();
-        *lock(&self.stream) =
-            Some(Box::new(Stream::new(flight, neural.map_or(Used::Mesh, |neural| neural.usage.engine()))));
+        *lock(&self.stream) = Some(Box::new(Stream::new(flight, used, self.misses.clone())));
         self.latency.store(0, Ordering::Relaxed);
         *lock(&self.loader) = Some(Arc::new(loader));
         let newest = lock(&self.settings).photos();
@@ -330,10 +350,12 @@ impl BaseTransformImpl for FaceSwap {
                 event
             }
             gst::EventView::Eos(_) => {
+                *lock(&self.unheard) = None;
                 self.report_last();
                 event
             }
             gst::EventView::StreamStart(_) => {
+                *lock(&self.unheard) = None;
                 self.with_stream(|stream| stream.tags = StreamTags::new(stream.used));
                 event
             }
@@ -401,6 +423,10 @@ impl BaseTransformImpl for FaceSwap {
         is_discont: bool,
         buffer: gst::Buffer,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let unheard = lock(&self.unheard).take();
+        if let Some(answer) = unheard {
+            return Err(answer);
+        }
         let position = self.running_time(&buffer);
         lock(&self.stats).arrived();
         let success = self.parent_submit_input_buffer(is_discont, buffer)?;
@@ -483,6 +509,7 @@ impl VideoFilterImpl for FaceSwap {
             stream.frame_duration()
         });
         if let (Some(frame), Some(flight)) = (frame, self.flight()) {
+            self.fit_flight(&flight, info);
             let hold = frame * flight.depth() as u32;
             flight.set_hold(hold);
             self.update_latency(hold);

@@ -28,6 +28,7 @@ pub(super) fn stats(
     quality: Quality,
     level: usize,
     latency: gst::ClockTime,
+    pool_misses: u64,
 ) -> gst::Structure {
     let hybrid_error = s.hybrid.and_then(|hybrid| hybrid.error_db).map(f64::from);
     gst::Structure::builder("faceswap-stats")
@@ -57,6 +58,7 @@ pub(super) fn stats(
         .field("batch", s.network.map_or(1, |(_, batch)| batch as u32))
         .field("cache-hits", s.cache_hits)
         .field("cache-misses", s.cache_misses)
+        .field("pool-misses", pool_misses)
         .field("quality", nick(enums::Quality::from(quality)))
         .field("level", level as u32)
         .field("queue-depth", s.queue_depth)

@@ -191,8 +191,9 @@ impl FaceSwap {
             let Some(flight) = own.flight() else { return };
             let _streaming = element.sink_pad().stream_lock();
             while let Some(pending) = flight.next_overdue() {
-                // Of an error the next frame will learn as well.
-                let _ = own.push(&flight, pending);
+                if let Err(e) = own.push(&flight, pending) {
+                    own.answer_later(e);
+                }
             }
         }
     }

@@ -37,6 +37,8 @@ pub(super) struct Settings {
     pub device: Option<String>,
     pub batch_size: u32,
     pub threads: u32,
+    /// MiB, 0 = from what is free.
+    pub max_memory: u32,
     /// Frames, 0 = synchronous.
     pub max_in_flight: u32,
     pub auto_quality: bool,
@@ -70,6 +72,7 @@ impl Default for Settings {
             device: None,
             batch_size: 1,
             threads: 0,
+            max_memory: 0,
             max_in_flight: 0,
             auto_quality: true,
             target_fps: 0,
@@ -136,10 +139,7 @@ impl Settings {
                     Engine::Neural => Usage::EveryFrame,
                     Engine::Auto | Engine::Mesh => Usage::Measured,
                 };
-                let threads = match self.threads {
-                    0 => crate::control::performance_cores(),
-                    n => n as usize,
-                };
+                let threads = crate::control::threads(self.threads as usize);
                 let cache = self.model_cache_dir.as_ref().map(PathBuf::from);
                 let provider = self.execution_provider.into();
                 let options = Options { provider, device: self.device.clone(), threads, cache };
@@ -172,6 +172,7 @@ impl Settings {
             "pixel-boost" => (p.pixel_boost as u32).to_value(),
             "swap-weight" => decimal(p.swap_weight).to_value(),
             "threads" => self.threads.to_value(),
+            "max-memory" => self.max_memory.to_value(),
             "max-in-flight" => self.max_in_flight.to_value(),
             "quality" => Quality::from(p.quality).to_value(),
             "auto-quality" => self.auto_quality.to_value(),
@@ -228,6 +229,7 @@ impl Settings {
             "pixel-boost" => p.pixel_boost = read::<u32>(name, value)? as usize,
             "swap-weight" => p.swap_weight = read::<f64>(name, value)? as f32,
             "threads" => self.threads = read(name, value)?,
+            "max-memory" => self.max_memory = read(name, value)?,
             "max-in-flight" => self.max_in_flight = read(name, value)?,
             "quality" => p.quality = read::<Quality>(name, value)?.into(),
             "auto-quality" => self.auto_quality = read(name, value)?,
@@ -347,9 +349,15 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("threads")
             .nick("Threads")
-            .blurb("CPU threads to use in all; 0 takes one for each performance core")
+            .blurb("CPU threads to use in all, at most one for each processor; 0 takes one for each performance core")
             .maximum(256)
             .default_value(d.threads)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("max-memory")
+            .nick("Most memory")
+            .blurb("MiB of resident memory that the process may have before frames in flight, batches and caches shrink; 0 adds half of what is free")
+            .default_value(d.max_memory)
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("max-in-flight")

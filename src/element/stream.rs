@@ -13,6 +13,7 @@ use super::{
     loader::panic_text,
     mark::{Origin, StreamTags, Used},
     pending::{Task, Ticket},
+    pool::{self, Misses},
 };
 use crate::engine::{Engine, EngineError, Params, Report, Source};
 
@@ -45,6 +46,7 @@ pub(super) struct Stream {
     /// What comes next does not continue what is in flight.
     restart: bool,
     pool: Option<gst::BufferPool>,
+    misses: Misses,
     time: Option<Duration>,
 }
 
@@ -82,11 +84,11 @@ pub(super) fn guarded<R>(work: impl FnOnce() -> Result<R, SwapError>) -> Result<
 
 impl Stream {
     /// With frames in flight, or one frame after the other.
-    pub fn new(flight: Option<Arc<Flight>>, used: Used) -> Self {
+    pub fn new(flight: Option<Arc<Flight>>, used: Used, misses: Misses) -> Self {
         let mut stream = Stream::default();
         stream.used = used;
         stream.tags = StreamTags::new(used);
-        stream.flight = flight;
+        (stream.flight, stream.misses) = (flight, misses);
         stream
     }
 
@@ -163,7 +165,11 @@ impl Stream {
         let layout = self.layout.as_ref().ok_or(SwapError::NoLayout)?;
         let pool = match &self.pool {
             Some(pool) => pool,
-            None => self.pool.insert(layout.pool(1 + self.flight.as_ref().map_or(0, |f| f.depth()))?),
+            None => {
+                let held = self.flight.as_ref().map_or(0, |flight| flight.depth());
+                let pool = pool::frames(&layout.info, 1 + held, &self.misses).map_err(FrameError::Pool)?;
+                self.pool.insert(pool)
+            }
         };
         Ok(layout.copy(buffer, pool)?)
     }

@@ -83,6 +83,7 @@ impl Analyser {
         time: Duration,
         plan: &mut Plan,
     ) -> Result<(), EngineError> {
+        let _at_work = self.pool.enter();
         plan.clear();
         if self.last_time.is_some_and(|last| time < last || time - last > GAP) {
             self.reset();

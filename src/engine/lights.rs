@@ -22,6 +22,8 @@ pub(super) struct Light {
     pub gains: Box<light::Gains>,
     pub usual: Usual,
     pub worn: Worn,
+    /// How often it was measured on this track.
+    times: u32,
     pub occlusion: Occlusion,
     /// Of the target's picture, smoothed in time.
     pub sharpness: f32,
@@ -39,6 +41,7 @@ impl Default for Light {
             gains: Box::new([[0.0; 5]; VERTICES]),
             usual: Usual::default(),
             worn: Worn::default(),
+            times: 0,
             occlusion: Occlusion::default(),
             sharpness: 0.0,
             noise: 0.0,
@@ -69,11 +72,14 @@ impl Light {
         }
         self.approach(&new, dt, fresh);
         if fresh || !self.occlusion.any() {
-            self.worn.observe(frame, &face.raw, dt);
+            if fresh || self.times.is_multiple_of(params.effort.mask_interval.max(1)) {
+                self.worn.observe(frame, &face.raw, dt);
+            }
             self.sharpness += slowly * (sharpness - self.sharpness);
             let noise = grain::of_frame(frame, &face.raw, &mut self.values);
             self.noise += slowly * (noise - self.noise);
         }
+        self.times = if fresh { 1 } else { self.times.wrapping_add(1) };
         self.lit = true;
     }
 

@@ -25,7 +25,9 @@ mod track;
 pub use analyser::Analyser;
 pub use error::{EngineError, SourceError};
 pub use frame::{Colorimetry, Frame, Matrix, PixelFormat, Range};
-pub use identity::{People, PeoplePort, Source, SourceLoader, SourceWarning, expand, split_list, split_map};
+pub use identity::{
+    People, PeoplePort, Source, SourceLoader, SourceWarning, expand, limit_embeddings, split_list, split_map,
+};
 pub use label::TEXT as LABEL_TEXT;
 pub use painter::{NetworkPort, Painter};
 pub use params::{ColourMatch, Effort, Masks, OnLost, Owner, Params, Quality, Select};

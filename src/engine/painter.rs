@@ -175,6 +175,7 @@ impl Painter {
         params: &Params,
         report: &mut Report,
     ) -> Result<(), EngineError> {
+        let _at_work = self.pool.enter();
         report.clear();
         report.times = plan.times;
         if self.begun.is_empty() {
@@ -227,6 +228,7 @@ impl Painter {
         params: &Params,
         report: &mut Report,
     ) -> Result<(), EngineError> {
+        let _at_work = self.pool.enter();
         if plan.restart {
             self.swapped_at = None;
         }

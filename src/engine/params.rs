@@ -123,6 +123,10 @@ pub struct Effort {
     /// Frames between two runs of the landmark network; on those between, mesh and mask go on with
     /// the face's speed. At least 1.
     pub landmark_interval: u32,
+    /// Fresh swaps between two looks for what the mask leaves out. At least 1.
+    pub mask_interval: u32,
+    /// Faces that a run of the swap network takes at most, 1–16.
+    pub batch: u32,
     /// Frames between two key frames of a face: at least, or, where the output must be repeatable,
     /// exactly. At least 1; hybrid engine.
     pub key_interval: u32,
@@ -136,6 +140,8 @@ impl Effort {
         resolution: 1.0,
         detection_interval: 1,
         landmark_interval: 1,
+        mask_interval: 1,
+        batch: 16,
         key_interval: 10,
         late: false,
     };

@@ -46,6 +46,17 @@ struct Shared {
     work: Condvar,
     done: Condvar,
     next: AtomicUsize,
+    /// Callers that are [at work](Pool::enter).
+    at_work: AtomicUsize,
+}
+
+/// A caller at work, until dropped.
+pub(crate) struct AtWork(Arc<Threads>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.shared.at_work.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Shared {
@@ -89,7 +100,8 @@ impl Drop for Threads {
 }
 
 /// Threads that help the calling one. Clones share them: while they help one caller, another does
-/// its jobs alone, so that there are never more threads at work than cores to work on.
+/// its jobs alone, and each caller at work takes a helper's place, so that there are not more threads
+/// at work than cores to work on.
 #[derive(Clone)]
 pub(crate) struct Pool {
     threads: Arc<Threads>,
@@ -118,13 +130,20 @@ impl Pool {
         self.threads.handles.len() + 1
     }
 
+    /// Tells that the calling thread is at work, and would lose its core to a helper of another.
+    pub fn enter(&self) -> AtWork {
+        self.threads.shared.at_work.fetch_add(1, Ordering::Relaxed);
+        AtWork(self.threads.clone())
+    }
+
     /// Runs `job(0)` … `job(count − 1)`, each once, and returns when all have ended.
     ///
     /// # Errors
     /// The message of a job that panicked; the others have run all the same.
     pub fn run(&mut self, count: usize, job: &Job<'_>) -> Result<(), String> {
         let shared = &*self.threads.shared;
-        let helpers = count.saturating_sub(1).min(self.threads.handles.len());
+        let others = shared.at_work.load(Ordering::Relaxed).saturating_sub(1);
+        let helpers = count.saturating_sub(1).min(self.threads.handles.len().saturating_sub(others));
         let caller = match helpers {
             0 => None,
             _ => match shared.caller.try_lock() {
@@ -151,11 +170,7 @@ fn share_out(shared: &Shared, helpers: usize, count: usize, job: &Job<'_>) -> Op
     state.call = Some(Call { job: erased, count });
     state.epoch += 1;
     drop(state);
-    if helpers == 1 {
-        shared.work.notify_one();
-    } else {
-        shared.work.notify_all();
-    }
+    (0..helpers).for_each(|_| shared.work.notify_one());
     let own = shared.drain(job, count);
     let mut state = lock(&shared.state);
     state.call = None;
@@ -234,6 +249,26 @@ mod tests {
             }
         });
         assert_eq!(hits.load(Ordering::Relaxed), 8);
+    }
+
+    #[test]
+    fn others_at_work_take_the_helpers_places() {
+        let mut pool = Pool::new(2).unwrap();
+        let other = pool.clone();
+        let threads = |pool: &mut Pool| {
+            let seen = Mutex::new(std::collections::HashSet::new());
+            pool.run(64, &|_| {
+                lock(&seen).insert(std::thread::current().id());
+                std::thread::sleep(std::time::Duration::from_micros(50));
+            })
+            .unwrap();
+            seen.into_inner().unwrap().len()
+        };
+        let _own = pool.enter();
+        let others = other.enter();
+        assert_eq!(threads(&mut pool), 1);
+        drop(others);
+        assert!((0..100).any(|_| threads(&mut pool) == 2));
     }
 
     #[test]

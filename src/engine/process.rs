@@ -25,18 +25,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads the models and starts `threads` threads in all (0 = one a performance core). Tens of
-    /// milliseconds.
+    /// Loads the models and starts `threads` threads in all: 0 = one a performance core; more than
+    /// there are processors would take turns and are not started. Tens of milliseconds.
     ///
     /// # Errors
     /// A model or ONNX Runtime that cannot be loaded, with its path and what to do.
     pub fn new(pack: &Pack, threads: usize) -> Result<Self, EngineError> {
         mesh::prepare();
         cells::prepare();
-        let threads = match threads {
-            0 => crate::control::performance_cores(),
-            n => n,
-        };
+        let threads = crate::control::threads(threads);
         let panicked = |e: std::io::Error| EngineError::Panicked(format!("no thread could be started: {e}"));
         let pool = Pool::new(threads).map_err(panicked)?;
         let landmarker = Landmarker::load(&pack.landmarker, threads)?;

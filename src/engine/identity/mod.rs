@@ -12,6 +12,7 @@ pub use list::{expand, split_list, split_map};
 pub(crate) use people::Likeness;
 pub use people::{People, PeoplePort};
 pub(crate) use portrait::Portrait;
+pub use recognizer::limit_embeddings;
 pub(crate) use recognizer::{Recognizer, alignment, norm};
 pub(crate) use source::View;
 pub use source::{Source, SourceLoader, SourceWarning};

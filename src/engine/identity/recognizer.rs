@@ -9,6 +9,7 @@ use lru::LruCache;
 
 use super::portrait::Portrait;
 use crate::{
+    control::memory::Budget,
     engine::{
         frame::Frame,
         pool::Pool,
@@ -18,13 +19,19 @@ use crate::{
     sync::lock,
 };
 
-/// Embeddings of photos that are kept, 2 KiB each.
+/// Embeddings of photos that are kept at most, and bytes of one.
 const KEPT: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+const BYTES: u64 = 2048 + 128;
 
 /// The photo's digest and the recognizer file's.
 type Key = ([u8; 32], Arc<str>);
 
 static CACHE: LazyLock<Mutex<LruCache<Key, Arc<[f32]>>>> = LazyLock::new(|| Mutex::new(LruCache::new(KEPT)));
+
+/// Has the cache of embeddings, one for the process, keep no more than `budget` lets it.
+pub fn limit_embeddings(budget: &Budget) {
+    lock(&CACHE).resize(budget.entries(KEPT, BYTES));
+}
 
 /// A network that tells people apart: its embeddings of one person point one way.
 #[derive(Debug)]

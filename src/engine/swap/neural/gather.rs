@@ -34,7 +34,8 @@ impl fmt::Debug for Waker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     run: u64,
-    index: usize,
+    /// Among the images of its run.
+    pub index: usize,
 }
 
 /// The images of one run. Its memory is used again.

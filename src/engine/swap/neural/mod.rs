@@ -165,6 +165,9 @@ impl NeuralSwap {
                 let place = self.add(frame, kept, grid, target.identity, params, pool)?;
                 self.kept[kept].coming += 1;
                 self.jobs.push_back(Job { track: target.track, grid, place });
+                if place.index + 1 >= params.effort.batch as usize {
+                    self.gather.close(&mut self.network.session);
+                }
             }
         }
         self.frames.push_back(self.jobs.len() - before);
