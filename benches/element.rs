@@ -132,47 +132,110 @@ fn in_flight() {
     }
 }
 
-/// What a frame's plan, report and copy take from the heap where they are made anew each time, and
-/// where they are used again.
+/// What three frames in flight take from the heap where each one's plan, report and copy are made anew,
+/// and where they are used again; each in a process of its own.
 fn pools() {
-    const FRAMES: u32 = 100;
+    let own = std::env::current_exe().expect("this program");
+    println!("\n| 960×540, one face, 3 in flight | allocations/frame | bytes/frame | most memory, kB |");
+    println!("|---|---|---|---|");
+    for (name, kind) in [("made anew", "anew"), ("from pools", "again")] {
+        let rounds = (0..ROUNDS).map(|_| {
+            let output = std::process::Command::new(&own).args(["slots", kind]).output().expect("a process");
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            let numbers: Vec<f64> = told.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+            <[f64; 3]>::try_from(numbers).unwrap_or_else(|_| panic!("{kind}: {output:?}"))
+        });
+        let rounds: Vec<[f64; 3]> = rounds.collect();
+        let [allocations, bytes, peak] =
+            [0, 1, 2].map(|i| common::median(rounds.iter().map(|round| round[i]).collect()));
+        println!("| {name} | {allocations:.1} | {bytes:.0} | {peak:.0} |");
+    }
+}
+
+/// What a frame in flight needs.
+#[derive(Default)]
+struct Slot {
+    plan: Plan,
+    report: Report,
+    copy: Vec<u8>,
+}
+
+impl Slot {
+    fn frame(&mut self) -> (Frame<'_>, &mut Plan, &mut Report) {
+        let (luma, chroma) = self.copy.split_at_mut(960 * 540);
+        let planes = [luma, chroma, &mut [][..]];
+        let frame = Frame::new(PixelFormat::Nv12, 960, 540, planes, [960, 960, 0], Colorimetry::default());
+        (frame.expect("a frame that fits"), &mut self.plan, &mut self.report)
+    }
+}
+
+/// Prints allocations and bytes a frame, and the kB of resident memory that frames in flight added at
+/// most: one frame arrives and is analysed while another is painted and the one before leaves.
+fn slots(again: bool) {
+    const FRAMES: u32 = 300;
     let pack = Pack::find(&Search::default()).expect("the default pack");
     let mut loader = SourceLoader::new(&pack).expect("the source loader");
     let (source, _) = loader.load(&[common::photo("grace_hopper.jpg")]).expect("the source photo");
     let shared = common::nv12(&common::pictures(960, 540, 200.0, 1)[0]);
-    println!("\n| 960×540, one face | allocations/frame | bytes/frame |");
-    println!("|---|---|---|");
-    for (name, reuse) in [("made anew", false), ("from pools", true)] {
-        let (mut analyser, mut painter) = Engine::new(&pack, 1).expect("the engine").split();
-        let (mut plan, mut report, mut copy) = (Plan::default(), Report::default(), Vec::new());
-        let mut before = (0, 0);
-        for i in 0..FRAMES + WARM {
-            if i == WARM {
+    let (mut analyser, mut painter) = Engine::new(&pack, 1).expect("the engine").split();
+    let params = Params::default();
+    let time = |i: u32| Duration::from_secs_f64(f64::from(i) / 60.0);
+    let mut arrive = |slot: &mut Slot, i: u32| {
+        slot.copy.clear();
+        slot.copy.extend_from_slice(&shared);
+        let (frame, plan, _) = slot.frame();
+        analyser.analyse(&frame, &params, time(i), plan).expect("a plan");
+    };
+    let mut paint = |slot: &mut Slot| {
+        let plan = std::mem::take(&mut slot.plan);
+        let (mut frame, _, report) = slot.frame();
+        painter.paint(&mut frame, &plan, &source, &params, report).expect("a picture");
+        assert_eq!(report.swapped, 1);
+        slot.plan = plan;
+    };
+    let mut first = Slot::default();
+    (0..WARM).for_each(|i| {
+        arrive(&mut first, i);
+        paint(&mut first);
+    });
+    drop(first);
+    let begun = common::memory().resident;
+    // The most so far is forgotten.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let mut before = (0, 0);
+    std::thread::scope(|scope| {
+        let (to_painter, analysed) = std::sync::mpsc::sync_channel::<Box<Slot>>(1);
+        let (to_sink, painted) = std::sync::mpsc::sync_channel::<Box<Slot>>(1);
+        let (to_pool, spare) = std::sync::mpsc::sync_channel::<Box<Slot>>(8);
+        scope.spawn(move || {
+            for mut slot in analysed {
+                paint(&mut slot);
+                to_sink.send(slot).expect("a sink");
+            }
+        });
+        scope.spawn(move || {
+            for slot in painted {
+                if again {
+                    let _ = to_pool.try_send(slot);
+                }
+            }
+        });
+        for i in WARM..WARM + WARM + FRAMES {
+            if i == 2 * WARM {
                 before = common::allocated();
             }
-            if !reuse {
-                (plan, report, copy) = (Plan::default(), Report::default(), Vec::new());
-            }
-            copy.clear();
-            copy.extend_from_slice(&shared);
-            let (luma, chroma) = copy.split_at_mut(960 * 540);
-            let planes = [luma, chroma, &mut [][..]];
-            let frame =
-                Frame::new(PixelFormat::Nv12, 960, 540, planes, [960, 960, 0], Colorimetry::default());
-            let mut frame = frame.expect("a frame that fits");
-            let time = Duration::from_secs_f64(f64::from(i) / 60.0);
-            let params = Params::default();
-            analyser.analyse(&frame, &params, time, &mut plan).expect("a plan");
-            painter.paint(&mut frame, &plan, &source, &params, &mut report).expect("a picture");
-            assert_eq!(report.swapped, 1, "frame {i}");
+            let mut slot = spare.try_recv().unwrap_or_default();
+            arrive(&mut slot, i);
+            to_painter.send(slot).expect("a painter");
         }
-        let after = common::allocated();
-        println!(
-            "| {name} | {:.1} | {} |",
-            (after.0 - before.0) as f64 / f64::from(FRAMES),
-            (after.1 - before.1) / u64::from(FRAMES),
-        );
-    }
+    });
+    let (after, peak) = (common::allocated(), common::memory().peak);
+    println!(
+        "{} {} {}",
+        (after.0 - before.0) as f64 / f64::from(FRAMES),
+        (after.1 - before.1) as f64 / f64::from(FRAMES),
+        peak.saturating_sub(begun) / 1024,
+    );
 }
 
 /// What statistics and governor cost at 60 frames/s, in shares of a core.
@@ -200,6 +263,9 @@ fn control() {
 }
 
 fn main() {
+    if let Some(at) = std::env::args().position(|arg| arg == "slots") {
+        return slots(std::env::args().nth(at + 1).as_deref() == Some("again"));
+    }
     gst::init().expect("GStreamer");
     gstfaceswap::plugin_register_static().expect("the plugin");
     if !std::env::args().any(|arg| arg == "flight") {
