@@ -58,7 +58,7 @@ fn a_run_is_as_the_schema_says_and_compares() {
     let folder = folder("benchmark");
     let (json, html) = (folder.join("results.json"), folder.join("report.html"));
     let missing = folder.join("no-network.onnx");
-    let run = ["--quick", "--only", CASES, "--model", text(&missing), "--soak-seconds", "2"];
+    let run = ["--quick", "--passes", "1", "--only", CASES, "--model", text(&missing), "--soak-seconds", "2"];
     ends(0, &[&run[..], &["--save", text(&json), "--html", text(&html)]].concat());
     let record = read(&json);
     let schema = schema();
@@ -72,6 +72,13 @@ fn a_run_is_as_the_schema_says_and_compares() {
     }
     let skipped = record["skipped"].to_string();
     assert!(skipped.contains("network/swapper") && skipped.contains("no-network.onnx"), "{skipped}");
+
+    // Values of two passes come together.
+    let twice = folder.join("twice.json");
+    ends(0, &["--quick", "--only", "colour/960x540/videoconvert/NV12-RGBA", "--save", text(&twice)]);
+    let twice = read(&twice);
+    let results = twice["results"].as_array().unwrap();
+    assert!(results.len() == 1 && results[0]["statistics"]["runs"].as_u64() >= Some(6), "{twice}");
 
     the_page_holds_all_it_shows(&fs::read_to_string(html).unwrap());
     the_schema_refuses(&schema, &record);

@@ -65,6 +65,9 @@ struct Args {
     /// Short runs, for a first look
     #[arg(long)]
     quick: bool,
+    /// How often everything is measured, one time after the other [default: 3, with --quick 2]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    passes: Option<u32>,
     /// Only cases whose name holds one of these: `--only resize,element/1920x1080`
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,

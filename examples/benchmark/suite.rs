@@ -23,6 +23,7 @@ const QUICK_PASSES: u32 = 2;
 
 pub struct Suite {
     quick: bool,
+    passes: u32,
     pass: u32,
     only: Vec<String>,
     list: bool,
@@ -43,6 +44,7 @@ impl Suite {
     pub fn new(args: &Args) -> Suite {
         Suite {
             quick: args.quick,
+            passes: args.passes.unwrap_or(if args.quick { QUICK_PASSES } else { PASSES }),
             pass: 0,
             only: args.only.clone(),
             list: args.list,
@@ -70,11 +72,7 @@ impl Suite {
 
     /// Times that everything is measured.
     pub fn passes(&self) -> u32 {
-        match (self.list, self.quick) {
-            (true, _) => 1,
-            (false, true) => QUICK_PASSES,
-            (false, false) => PASSES,
-        }
+        if self.list { 1 } else { self.passes }
     }
 
     /// Begins with everything once more.
