@@ -144,10 +144,12 @@ fn stream(plan: &Plan, file: &str, (faces, batch, depth): (usize, u32, u32)) -> 
 /// Milliseconds a frame of the whole element, the median of some rounds, and its statistics.
 fn element(plan: &Plan, file: &str, config: (usize, u32, u32)) -> (f64, gst::Structure) {
     let mut bed = stream(plan, file, config);
-    // At least two full runs for each round, and all that is in flight.
-    let first =
-        ms(bed.flow(2 * config.1 + config.2 + 8, false).spent) / f64::from(2 * config.1 + config.2 + 8);
-    let frames = (ms(plan.round) / first.max(0.5)).clamp(4.0, 150.0) as u32;
+    // The first frames wait for the network. What fills all that is in flight says how many go into a
+    // round.
+    let filling = config.1 + config.2 + 8;
+    bed.flow(filling, false);
+    let each = ms(bed.flow(2 * filling, false).spent) / f64::from(2 * filling);
+    let frames = ((ms(plan.round) / each.max(0.5)).ceil() as u32).clamp(4, 200).next_multiple_of(config.1);
     bed.flow(frames, false);
     let rounds = (0..ROUNDS).map(|round| ms(bed.flow(frames, round + 1 == ROUNDS).spent) / f64::from(frames));
     let time = median(rounds.collect());
