@@ -2,8 +2,8 @@
 //! element's time outside the network's runs.
 //!
 //! `cargo run --release --example standin -- target/standin full` writes the network (554 MB), then
-//! `cargo bench --bench neural`; `-- FILE PROVIDER BATCH FACES` for others, `memory` behind these for
-//! memory alone.
+//! `cargo bench --bench neural`; `-- FILE PROVIDER BATCH FACES` for others, behind these `memory` for
+//! memory alone, or `switch` for frames at which `source` becomes a photo that was shown before.
 
 mod common;
 
@@ -14,6 +14,7 @@ use std::{
 };
 
 use common::{Bed, Memory, median, ms};
+use gst::prelude::*;
 use gstfaceswap::models::{Options, Provider, Role, Search, Session};
 
 #[global_allocator]
@@ -21,15 +22,16 @@ static ALLOCATOR: common::Counting = common::Counting;
 
 const ROUNDS: usize = 5;
 
-/// A stream through an element of its own; without `file` by the mesh engine.
-fn stream(file: Option<&str>, provider: &str, batch: u32, frame: Vec<u8>) -> Bed {
+/// A stream through an element of its own; without `file` by the mesh engine. `waits`: for networks and
+/// photos.
+fn stream(file: Option<&str>, provider: &str, batch: u32, frame: Vec<u8>, waits: bool) -> Bed {
     let element = common::element(&[
         ("model-file", file.unwrap_or_default()),
         ("engine", if file.is_some() { "neural" } else { "mesh" }),
         ("execution-provider", provider),
         ("batch-size", &batch.to_string()),
-        // Frames wait for the network.
-        ("deterministic", "true"),
+        ("deterministic", if waits { "true" } else { "false" }),
+        ("auto-quality", "false"),
         ("select", "all"),
     ]);
     let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Nv12, 1920, 1080)
@@ -64,6 +66,37 @@ fn plain(session: &mut Session, batch: usize, runs: u32) -> Duration {
     started.elapsed() / runs
 }
 
+/// Prints what frames take while `source` changes between two photos whose embeddings are known.
+fn switch(bed: &mut Bed) {
+    let photos = ["astronaut.png", "grace_hopper.jpg"].map(|name| common::photo(name).display().to_string());
+    let known = |bed: &Bed| bed.stats().get::<u64>("cache-hits").unwrap_or(0);
+    let change = |bed: &mut Bed, to: usize| {
+        let before = known(bed) + bed.stats().get::<u64>("cache-misses").unwrap_or(0);
+        bed.element.set_property("source", &photos[to]);
+        let mut times = Vec::new();
+        // Frames until it was looked up, and some with it.
+        while known(bed) + bed.stats().get::<u64>("cache-misses").unwrap_or(0) == before {
+            times.push(ms(bed.frame()));
+        }
+        times.extend((0..3).map(|_| ms(bed.frame())));
+        times
+    };
+    while bed.stats().get::<&str>("engine") != Ok("neural") {
+        bed.frame();
+    }
+    (0..2).for_each(|to| drop(change(bed, to)));
+    let hits = known(bed);
+    let quiet: Vec<f64> = (0..12).map(|_| ms(bed.frame())).collect();
+    let times: Vec<f64> = (0..6).flat_map(|i| change(bed, i % 2)).collect();
+    assert_eq!(known(bed), hits + 6, "every photo is known");
+    let usual = median([&quiet[..], &times].concat());
+    let worst = times.iter().copied().fold(0.0, f64::max);
+    println!("| frames | median ms | longest ms while source changes | over the median | longest ms else |");
+    println!("|---|---|---|---|---|");
+    let other = quiet.iter().copied().fold(0.0, f64::max);
+    println!("| {} | {usual:.1} | {worst:.1} | {:.2} | {other:.1} |", times.len(), worst / usual);
+}
+
 fn main() {
     gst::init().expect("GStreamer");
     gstfaceswap::plugin_register_static().expect("the plugin");
@@ -78,11 +111,14 @@ fn main() {
     let faces: usize = arg(3, "1").parse().expect("a number of faces");
     assert!(PathBuf::from(&file).is_file(), "{file} is not there; see the head of this bench");
 
+    let frame = common::nv12(&common::crowd(1920, 1080, if faces > 1 { 240.0 } else { 400.0 }, faces));
+    if arg(4, "") == "switch" {
+        return switch(&mut stream(Some(&file), name, batch, frame, false));
+    }
     println!("| memory, MB, after | resident | highest |\n|---|---|---|");
     memory("start");
-    let frame = common::nv12(&common::crowd(1920, 1080, if faces > 1 { 240.0 } else { 400.0 }, faces));
     let element = |file| {
-        let mut bed = stream(file, name, batch, frame.clone());
+        let mut bed = stream(file, name, batch, frame.clone(), true);
         push(&mut bed, 12);
         bed
     };

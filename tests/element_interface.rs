@@ -19,11 +19,14 @@ const PROPERTIES: &str = "
     recognizer-file     gchararray  -         -           R
     occluder-file       gchararray  -         -           R
     parser-file         gchararray  -         -           R
+    enhancer-file       gchararray  -         -           R
     model-cache-dir     gchararray  -         -           R
     execution-provider  enum        auto      auto,cpu,coreml,cuda,tensorrt,openvino,webgpu,xnnpack R
+    execution-provider-library gchararray -   -           R
     device              gchararray  -         -           R
     batch-size          guint       1         1..16       R
     pixel-boost         guint       0         0..1024     C
+    enhancer-interval   guint       1         1..300      C
     swap-weight         gdouble     0.5       0..1        C
     masks               enum        box+area  box,area,mouth,occlusion,region R
     threads             guint       0         0..256      R

@@ -7,7 +7,8 @@ use std::{
 };
 
 use gstfaceswap::models::{
-    Card, LogLevel, Model, ModelError, Pack, Role, Search, Session, set_log_level, set_log_sink, sha256,
+    Card, LogLevel, Model, ModelError, Options, Pack, Provider, Role, Search, Session, fastest,
+    library_devices, set_log_level, set_log_sink, sha256,
 };
 
 fn scratch(name: &str) -> PathBuf {
@@ -136,6 +137,62 @@ fn half_precision_is_fed_and_read_as_single() {
     assert!((values[2] - 0.2).abs() < 1e-4 && values[2] != 0.2 && values[3] == 0.0, "{values:?}");
 }
 
+/// Ways to run the face mesh: the CPU with one and two threads, and what this runtime lacks.
+fn ways() -> Vec<(&'static str, Options)> {
+    let cpu = |threads| Options { provider: Provider::Cpu, threads, ..Options::default() };
+    let absent = Options { provider: Provider::Xnnpack, threads: 1, ..Options::default() };
+    vec![("one thread", cpu(1)), ("xnnpack", absent), ("two threads", cpu(2))]
+}
+
+#[test]
+fn the_fastest_way_to_run_a_model_is_measured_once_and_kept() {
+    let folder = scratch("fastest");
+    let model = pack().landmarker;
+    let (mut session, measured) = fastest(&model, &ways(), Some(&folder)).unwrap();
+    session.warm_up().unwrap();
+    assert!(!measured.known && measured.winner != 1, "{measured:?}");
+    for part in ["threads", "ms", "xnnpack cannot be used", "fastest as measured"] {
+        assert!(measured.text.contains(part), "no {part:?} in {}", measured.text);
+    }
+    let (_, again) = fastest(&model, &ways(), Some(&folder)).unwrap();
+    assert_eq!((again.known, again.winner), (true, measured.winner));
+
+    // Another choice is measured anew; what lies in the folder is taken in another process.
+    let fewer = ways()[..1].to_vec();
+    assert!(!fastest(&model, &fewer, Some(&folder)).unwrap().1.known);
+    assert_eq!(fs::read_dir(folder.join("fastest")).unwrap().count(), 2);
+    let winner = ways()[measured.winner].0;
+    let kept = || in_child(&format!("fastest {}", folder.display()), None);
+    let text = kept();
+    assert!(text.contains(&format!("known: true, text: \"{winner}, which")), "{text}");
+    for entry in fs::read_dir(folder.join("fastest")).unwrap() {
+        fs::write(entry.unwrap().path(), "winner = ").unwrap();
+    }
+    assert!(kept().contains("known: false"), "a damaged file was believed");
+
+    let none = [("xnnpack", ways()[1].1.clone())];
+    let error = fastest(&model, &none, None).unwrap_err().to_string();
+    assert!(error.contains("execution provider xnnpack"), "{error}");
+}
+
+#[test]
+fn only_a_plugin_library_is_taken_for_one() {
+    let says = |path: &Path, part: &str| {
+        let error = library_devices(path, Search::default().runtime().as_deref()).unwrap_err().to_string();
+        assert!(error.contains(&path.display().to_string()) && error.contains(part), "{error}");
+    };
+    let folder = scratch("library");
+    says(&folder.join("none.so"), "check the path");
+    says(&folder, "it is no file");
+    fs::write(folder.join("text.so"), "no library").unwrap();
+    says(&folder.join("text.so"), "it cannot be used");
+    // A library, but of something else.
+    let runtime = Search::default().runtime().unwrap();
+    says(&runtime, "a plugin library that was made for ONNX Runtime");
+    // A name alone is no search along the system's paths.
+    says(Path::new("libc.so.6"), "check the path");
+}
+
 #[test]
 fn a_missing_pack_names_every_folder_and_make_models() {
     let empty = scratch("missing");
@@ -252,6 +309,10 @@ fn in_child(case: &str, runtime: Option<&Path>) -> String {
 #[ignore = "run by the others in a process of its own"]
 fn child() {
     let model = pack().detector;
+    let case = env::var("FACESWAP_CASE").unwrap_or_default();
+    if let Some(folder) = case.strip_prefix("fastest ") {
+        println!("{:?}", fastest(&pack().landmarker, &ways(), Some(Path::new(folder))).unwrap().1);
+    }
     if env::var("FACESWAP_CASE").as_deref() == Ok("log") {
         set_log_sink(|level, message| println!("sink: {level:?} {message}"));
         set_log_level(LogLevel::Verbose);

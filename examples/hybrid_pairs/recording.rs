@@ -64,6 +64,7 @@ pub fn facts() -> NetworkFacts {
         sha256: String::new(),
         licence: "recorded".into(),
         provider: Provider::Cpu,
+        measured: None,
         batch: 1,
     }
 }

@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub identity_ms: f64,
     pub swap_ms: f64,
     pub blend_ms: f64,
+    /// Enhancing.
+    pub enhance_ms: f64,
     /// Runs of the swap network, a part of `swap_ms`.
     pub network_ms: f64,
     /// Images of a run over those that it takes at most, the mean of all runs; 0 where there were none.
@@ -170,6 +172,7 @@ impl Stats {
             identity_ms: mean(|w| w.stages.identity),
             swap_ms: mean(|w| w.stages.swap),
             blend_ms: mean(|w| w.stages.blend),
+            enhance_ms: mean(|w| w.stages.enhance),
             network_ms: mean(|w| w.network),
             batch_fill: self.fill(),
             ..self.totals
@@ -224,6 +227,7 @@ impl Window {
             identity: Duration::ZERO,
             swap: Duration::ZERO,
             blend: Duration::ZERO,
+            enhance: Duration::ZERO,
         },
         network: Duration::ZERO,
         runs: 0,
@@ -240,6 +244,7 @@ impl Window {
         self.stages.identity += frame.times.identity;
         self.stages.swap += frame.times.swap;
         self.stages.blend += frame.times.blend;
+        self.stages.enhance += frame.times.enhance;
         self.network += frame.network_time;
         self.runs += frame.network_runs;
         self.images += frame.network_images;

@@ -9,6 +9,7 @@ use super::{FaceSwap, mark::Used};
 use crate::{
     engine::{Network, Preparer},
     models::{ModelError, Options, Provider, Search},
+    sync::lock,
 };
 
 /// Share of a frame's time that the network may take where it is to run on every frame, and that it
@@ -196,6 +197,18 @@ pub(super) fn load(
         (Usage::EveryFrame | Usage::Measured, _) => {
             load(&neural.options, Choice::asked_for(Usage::EveryFrame))
         }
+    }
+}
+
+/// How the enhancer is to run: where no frame waits for it, beside the painting, which goes before.
+pub(super) fn enhancing(options: &Options, element: Option<&FaceSwap>) -> Options {
+    let waits = element.is_none_or(|element| {
+        let every = lock(&element.imp().settings).params.enhancer_interval <= 1;
+        every || element.imp().is_repeatable()
+    });
+    match options.provider {
+        Provider::Auto | Provider::Cpu if !waits => Options { threads: 1, ..options.clone() },
+        _ => options.clone(),
     }
 }
 

@@ -16,6 +16,7 @@
 // while pushing or while posting; the streaming thread takes the stream out of its lock to use it.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc, LazyLock, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -40,7 +41,7 @@ use super::{
     flight::Flight,
     frame::{FORMATS, Layout},
     govern::Control,
-    job::{self, Load, Loaded},
+    job::{self, Load, Loaded, Networks},
     loader::Loader,
     log::{self, CAT},
     mark,
@@ -67,15 +68,21 @@ pub struct FaceSwap {
     pub(super) monitor: Mutex<Option<Arc<Monitor>>>,
     /// Nanoseconds that frames are held back.
     latency: AtomicU64,
-    /// The swap network failed on a frame.
-    pub(super) fault: Arc<AtomicBool>,
-    /// Ends a run of the swap network, which may take a second.
-    interrupter: Mutex<Option<Interrupter>>,
+    pub(super) faults: Arc<Faults>,
+    /// End runs of the swap network and the enhancer, which may take seconds.
+    interrupters: Mutex<[Option<Interrupter>; 2]>,
     /// What downstream answered to a frame pushed where upstream does not hear it: told with the next.
     unheard: Mutex<Option<gst::FlowError>>,
     pub(super) budget: Mutex<Budget>,
     /// What pools could not give.
     pub(super) misses: Misses,
+}
+
+/// What failed on a frame, and is to run on the CPU from now on.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    pub network: AtomicBool,
+    pub enhancer: AtomicBool,
 }
 
 impl FaceSwap {
@@ -94,14 +101,17 @@ impl FaceSwap {
 
     /// A network was handed to the engine.
     pub(super) fn network_started(&self, interrupter: Interrupter) {
-        *lock(&self.interrupter) = Some(interrupter);
+        lock(&self.interrupters)[0] = Some(interrupter);
     }
 
-    /// Ends waiting for a source, for frames in flight, or for the swap network.
+    /// As [`network_started`](Self::network_started), of the enhancer.
+    pub(super) fn enhancer_started(&self, interrupter: Interrupter) {
+        lock(&self.interrupters)[1] = Some(interrupter);
+    }
+
+    /// Ends waiting for a source, for frames in flight, or for a network.
     fn interrupt(&self) {
-        if let Some(interrupter) = &*lock(&self.interrupter) {
-            interrupter.interrupt();
-        }
+        lock(&self.interrupters).iter().flatten().for_each(Interrupter::interrupt);
         if let Some(loader) = self.loader() {
             loader.interrupt();
         }
@@ -112,9 +122,7 @@ impl FaceSwap {
 
     /// Lets waiting be again, after a flush.
     fn resume(&self) {
-        if let Some(interrupter) = &*lock(&self.interrupter) {
-            interrupter.resume();
-        }
+        lock(&self.interrupters).iter().flatten().for_each(Interrupter::resume);
         if let Some(flight) = self.flight() {
             flight.discard();
             flight.resume();
@@ -290,16 +298,19 @@ impl BaseTransformImpl for FaceSwap {
         let neural = settings.neural().unwrap_or_default();
         self.set_budget(settings.max_memory);
         let neural = neural.map(|neural| Neural { batch: self.fit_batch(neural.batch), ..neural });
-        self.fault.store(false, Ordering::Relaxed);
-        let fault = self.fault.clone();
-        let job = Load::new(&self.obj(), search, settings.threads as usize, neural.clone(), fault);
+        self.faults.network.store(false, Ordering::Relaxed);
+        self.faults.enhancer.store(false, Ordering::Relaxed);
+        let cache = settings.model_cache_dir.as_ref().map(PathBuf::from);
+        let networks = Networks { cache, swap: neural.clone(), enhancer: settings.enhancer() };
+        let faults = self.faults.clone();
+        let job = Load::new(&self.obj(), search, settings.threads as usize, networks, faults);
         let loader = Loader::spawn(job).map_err(|e| {
             gst::error_msg!(gst::ResourceError::Failed, ("no thread for loading models: {e}"))
         })?;
         if let Some(list) = &photos {
             loader.require(list);
         }
-        (*lock(&self.interrupter), *lock(&self.unheard)) = (None, None);
+        (*lock(&self.interrupters), *lock(&self.unheard)) = ([None, None], None);
         *lock(&self.stats) = Stats::default();
         self.start_control();
         self.misses.store(0, Ordering::Relaxed);

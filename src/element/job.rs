@@ -2,10 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -14,6 +11,7 @@ use glib::{WeakRef, prelude::*, subclass::prelude::*};
 use super::{
     FaceSwap,
     choice::{self, Choice, Chooser, Neural, Ready, Usage},
+    imp::Faults,
     loader::Job,
     log::CAT,
     mark::Origin,
@@ -22,8 +20,8 @@ use super::{
 use crate::{
     control::platform::give_back_memory,
     engine::{
-        Engine, EngineError, NetworkPort, People, PeoplePort, Preparer, Source, SourceError, SourceLoader,
-        split_list, split_map,
+        Engine, EngineError, Enhancer, NetworkPort, People, PeoplePort, Preparer, Source, SourceError,
+        SourceLoader, split_list, split_map,
     },
     models::{self, Model, ModelError, Options, Pack, Provider, Search},
     sync::lock,
@@ -114,6 +112,7 @@ pub(super) fn check(
     if network {
         search.check_swapper()?;
     }
+    search.enhancer()?;
     if reference.is_some() || !pairs.is_empty() {
         search.recognizer()?;
     }
@@ -123,6 +122,16 @@ pub(super) fn check(
 /// Who becomes whom.
 fn pairs(map: Option<&str>) -> Result<Vec<(String, String)>, LoadError> {
     split_map(map.unwrap_or_default()).map_err(LoadError::Map)
+}
+
+/// Networks that are wanted, as the user asks for them.
+#[derive(Debug)]
+pub(super) struct Networks {
+    /// Where embeddings of photos are kept beyond the process.
+    pub cache: Option<PathBuf>,
+    pub swap: Option<Neural>,
+    /// How the enhancer is to run.
+    pub enhancer: Option<Options>,
 }
 
 /// A swap network that was handed to the engine.
@@ -152,8 +161,11 @@ pub(super) struct Load {
     /// Wanted, at first as the user asks for it.
     neural: Option<Neural>,
     running: Option<Running>,
-    /// The network failed on a frame.
-    fault: Arc<AtomicBool>,
+    /// Wanted, and what it was loaded onto.
+    enhancer: Option<Options>,
+    enhancing: Option<Provider>,
+    cache: Option<PathBuf>,
+    faults: Arc<Faults>,
     people: Option<PeoplePort>,
     /// `reference` and `face-map` that the engine was brought.
     told: (Option<String>, Option<String>),
@@ -168,8 +180,8 @@ impl Load {
         element: &FaceSwap,
         search: Search,
         threads: usize,
-        neural: Option<Neural>,
-        fault: Arc<AtomicBool>,
+        networks: Networks,
+        faults: Arc<Faults>,
     ) -> Self {
         Load {
             element: element.downgrade(),
@@ -179,9 +191,12 @@ impl Load {
             engine: None,
             port: None,
             origin: None,
-            neural,
+            neural: networks.swap,
             running: None,
-            fault,
+            enhancer: networks.enhancer,
+            enhancing: None,
+            cache: networks.cache,
+            faults,
             people: None,
             told: (None, None),
             mapped: Vec::new(),
@@ -225,8 +240,19 @@ impl Load {
             source.identify(&mut running.preparer).map_err(LoadError::Identity)?;
         }
         let counts = running.preparer.cache_counts();
+        let warnings = running.preparer.take_warnings();
         self.tell(|element| element.imp().count_cache(counts));
+        self.warn(warnings);
         Ok(())
+    }
+
+    /// What was wrong with the folder for what is kept.
+    fn warn(&self, warnings: Vec<String>) {
+        self.tell(|element| {
+            for warning in warnings {
+                gst::element_warning!(element, gst::ResourceError::Write, ("{warning}"));
+            }
+        });
     }
 
     /// Brings the engine the people to be told that the user now asks for. Where they cannot be
@@ -276,7 +302,7 @@ impl Load {
     ) -> Result<People, (&'static str, LoadError)> {
         let property = if map.is_some() { "face-map" } else { "reference" };
         let model = self.search.recognizer().map_err(|e| (property, e.into()))?;
-        let mut people = People::new(&model).map_err(|e| (property, e.into()))?;
+        let mut people = People::new(&model, self.cache.clone()).map_err(|e| (property, e.into()))?;
         if let Some(list) = reference {
             people.refer(sources, &split_list(list)).map_err(|e| ("reference", e.into()))?;
         }
@@ -291,6 +317,7 @@ impl Load {
             mapped.push((shown, source.clone()));
             people.map(sources, &split_list(&who), source).map_err(of_map)?;
         }
+        self.warn(people.take_warnings());
         self.mapped = mapped;
         self.identify().map_err(|e| ("face-map", e))?;
         Ok(people)
@@ -340,25 +367,59 @@ impl Load {
         }
         self.tell(|element| {
             element.imp().engine_chosen(&choice, run.map(|run| Chooser::after(&choice, run, size)));
-            let (name, provider) = (self.network_name(), facts.provider);
-            let text = format!("Loaded {name}, to run on {provider}; its licence: {}", facts.licence);
-            gst::info!(CAT, obj = element, "{text}");
-            messages::progress(element, gst::ProgressType::Complete, &text);
+            messages::loaded(element, &self.network_name(), &facts);
         });
         Ok(())
     }
 
-    /// What comes after a source was handed over: people to be told, the network, the processor that it
-    /// falls back to.
+    /// Loads the enhancer and hands it to the engine.
+    fn start_enhancer(&mut self, options: &Options) -> Result<(), LoadError> {
+        let (Some(port), Some(model)) = (self.port.clone(), self.search.enhancer()?) else { return Ok(()) };
+        let name = model.path.display().to_string();
+        self.tell(|element| {
+            messages::progress(element, gst::ProgressType::Start, &format!("Loading {name}"));
+        });
+        let options = choice::enhancing(options, self.element.upgrade().as_ref());
+        let mut enhancer = Enhancer::load(&model, &options).inspect_err(|e| {
+            self.tell(|element| messages::progress(element, gst::ProgressType::Error, &e.to_string()));
+        })?;
+        let facts = enhancer.facts().clone();
+        self.enhancing = Some(facts.provider);
+        let interrupter = enhancer.interrupter()?;
+        self.tell(|element| element.imp().enhancer_started(interrupter));
+        port.offer_enhancer(enhancer).map_err(LoadError::Thread)?;
+        self.tell(|element| {
+            messages::loaded(element, &name, &facts);
+        });
+        Ok(())
+    }
+
+    /// What comes after a source was handed over: people to be told, networks, the processor that
+    /// they fall back to.
     fn follow_up(&mut self) -> Result<(), LoadError> {
         self.follow_people();
+        self.follow_network()?;
+        let Some(options) = self.enhancer.clone() else { return Ok(()) };
+        match self.enhancing {
+            None => self.start_enhancer(&options),
+            Some(provider)
+                if self.faults.enhancer.swap(false, Ordering::Relaxed) && provider != Provider::Cpu =>
+            {
+                self.start_enhancer(&options.on_cpu())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn follow_network(&mut self) -> Result<(), LoadError> {
         let Some(neural) = self.neural.clone() else { return Ok(()) };
         let provider = self.running.as_ref().map(|running| running.provider);
         match provider {
             None => self.start_network(&neural),
-            Some(provider) if self.fault.swap(false, Ordering::Relaxed) && provider != Provider::Cpu => {
-                let options = Options { provider: Provider::Cpu, device: None, ..neural.options };
-                let cpu = Neural { options, ..neural };
+            Some(provider)
+                if self.faults.network.swap(false, Ordering::Relaxed) && provider != Provider::Cpu =>
+            {
+                let cpu = Neural { options: neural.options.on_cpu(), ..neural };
                 self.neural = Some(cpu.clone());
                 self.start_network(&cpu)
             }

@@ -18,7 +18,7 @@ use crate::{
         platform::{Heat, Thermal},
         stats::Snapshot,
     },
-    engine::{FaceEvent, FaceReport, Quality},
+    engine::{FaceEvent, FaceReport, NetworkFacts, Quality},
 };
 
 /// The fields of `faceswap-stats`.
@@ -41,6 +41,7 @@ pub(super) fn stats(
         .field("identity-ms", s.identity_ms)
         .field("swap-ms", s.swap_ms)
         .field("blend-ms", s.blend_ms)
+        .field("enhance-ms", s.enhance_ms)
         .field("network-ms", s.network_ms)
         .field("faces", s.faces)
         .field("frames-in", s.frames_in)
@@ -139,6 +140,14 @@ pub(super) fn post(element: &FaceSwap, mut structure: gst::Structure, running_ti
 pub(super) fn progress(element: &FaceSwap, kind: gst::ProgressType, text: &str) {
     let message = gst::message::Progress::builder(kind, "model", text).src(element).build();
     let _ = element.post_message(message);
+}
+
+/// A network was loaded: what it runs on, how that was chosen, and its licence.
+pub(super) fn loaded(element: &FaceSwap, name: &str, facts: &NetworkFacts) {
+    let on = facts.measured.as_deref().unwrap_or(facts.provider.name());
+    let text = format!("Loaded {name}, to run on {on}; its licence: {}", facts.licence);
+    gst::info!(CAT, obj = element, "{text}");
+    progress(element, gst::ProgressType::Complete, &text);
 }
 
 /// An error message, or a warning where the stream goes on.

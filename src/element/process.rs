@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     control::stats::Processed,
-    engine::{Params, Report},
-    models::ModelError,
+    engine::{Fault, Params, Report},
+    models::Provider,
     sync::lock,
 };
 
@@ -238,8 +238,11 @@ impl FaceSwap {
         if ticket.meta {
             mark::regions(buffer, &report.faces, ticket.size.0, ticket.size.1);
         }
-        if let Some(error) = &report.fault {
-            self.network_failed(error);
+        if let Some(fault) = &report.fault {
+            self.network_failed(fault);
+        }
+        if let Some(fault) = &report.enhancer_fault {
+            self.enhancer_failed(fault);
         }
         self.count(report, &spent);
         self.govern(ticket, &spent);
@@ -253,14 +256,31 @@ impl FaceSwap {
     }
 
     /// Tells the user that the mesh engine has taken over, and asks for the network on the CPU.
-    fn network_failed(&self, error: &ModelError) {
+    fn network_failed(&self, Fault { error, provider }: &Fault) {
+        let until =
+            if *provider == Provider::Cpu { "from now on" } else { "until the network runs on the CPU" };
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Failed,
-            ("{error}; the mesh engine swaps until the network runs on the CPU")
+            ("{error}; the mesh engine swaps {until}")
         );
         self.engine_lost();
-        self.fault.store(true, Ordering::Relaxed);
+        self.faults.network.store(true, Ordering::Relaxed);
+        if let Some(loader) = self.loader() {
+            loader.poke();
+        }
+    }
+
+    /// Tells the user that faces stay as the swap leaves them, and asks for the enhancer on the CPU.
+    fn enhancer_failed(&self, Fault { error, provider }: &Fault) {
+        let until =
+            if *provider == Provider::Cpu { "from now on" } else { "until the enhancer runs on the CPU" };
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Failed,
+            ("{error}; faces are not enhanced {until}")
+        );
+        self.faults.enhancer.store(true, Ordering::Relaxed);
         if let Some(loader) = self.loader() {
             loader.poke();
         }

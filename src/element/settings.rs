@@ -32,8 +32,10 @@ pub(super) struct Settings {
     pub recognizer_file: Option<String>,
     pub occluder_file: Option<String>,
     pub parser_file: Option<String>,
+    pub enhancer_file: Option<String>,
     pub model_cache_dir: Option<String>,
     pub execution_provider: ExecutionProvider,
+    pub execution_provider_library: Option<String>,
     pub device: Option<String>,
     pub batch_size: u32,
     pub threads: u32,
@@ -67,8 +69,10 @@ impl Default for Settings {
             recognizer_file: None,
             occluder_file: None,
             parser_file: None,
+            enhancer_file: None,
             model_cache_dir: None,
             execution_provider: ExecutionProvider::default(),
+            execution_provider_library: None,
             device: None,
             batch_size: 1,
             threads: 0,
@@ -109,6 +113,7 @@ impl Settings {
             recognizer_file: path(&self.recognizer_file),
             occluders: self.wanted(engine::Masks::OCCLUSION, &self.occluder_file),
             parser: self.wanted(engine::Masks::REGION, &self.parser_file),
+            enhancer_file: path(&self.enhancer_file),
         }
     }
 
@@ -139,13 +144,23 @@ impl Settings {
                     Engine::Neural => Usage::EveryFrame,
                     Engine::Auto | Engine::Mesh => Usage::Measured,
                 };
-                let threads = crate::control::threads(self.threads as usize);
-                let cache = self.model_cache_dir.as_ref().map(PathBuf::from);
-                let provider = self.execution_provider.into();
-                let options = Options { provider, device: self.device.clone(), threads, cache };
-                Ok(Some(Neural { options, batch: self.batch_size as usize, usage }))
+                Ok(Some(Neural { options: self.options(), batch: self.batch_size as usize, usage }))
             }
         }
+    }
+
+    /// How the enhancer is to run, where one is named.
+    pub fn enhancer(&self) -> Option<Options> {
+        self.enhancer_file.as_ref().map(|_| self.options())
+    }
+
+    /// How networks are to run.
+    fn options(&self) -> Options {
+        let threads = crate::control::threads(self.threads as usize);
+        let cache = self.model_cache_dir.as_ref().map(PathBuf::from);
+        let library = self.execution_provider_library.as_ref().map(PathBuf::from);
+        let (provider, device) = (self.execution_provider.into(), self.device.clone());
+        Options { provider, device, threads, cache, library }
     }
 
     /// `None` for a property that cannot be read here.
@@ -161,15 +176,18 @@ impl Settings {
             "recognizer-file" => self.recognizer_file.to_value(),
             "occluder-file" => self.occluder_file.to_value(),
             "parser-file" => self.parser_file.to_value(),
+            "enhancer-file" => self.enhancer_file.to_value(),
             "reference" => self.reference.to_value(),
             "face-map" => self.face_map.to_value(),
             "reference-distance" => decimal(p.reference_distance).to_value(),
             "model-cache-dir" => self.model_cache_dir.to_value(),
             "execution-provider" => self.execution_provider.to_value(),
+            "execution-provider-library" => self.execution_provider_library.to_value(),
             "device" => self.device.to_value(),
             "batch-size" => self.batch_size.to_value(),
             "masks" => Masks::from(p.masks).to_value(),
             "pixel-boost" => (p.pixel_boost as u32).to_value(),
+            "enhancer-interval" => p.enhancer_interval.to_value(),
             "swap-weight" => decimal(p.swap_weight).to_value(),
             "threads" => self.threads.to_value(),
             "max-memory" => self.max_memory.to_value(),
@@ -213,6 +231,7 @@ impl Settings {
             "recognizer-file" => self.recognizer_file = text(name, value)?,
             "occluder-file" => self.occluder_file = text(name, value)?,
             "parser-file" => self.parser_file = text(name, value)?,
+            "enhancer-file" => self.enhancer_file = text(name, value)?,
             "reference" => self.reference = text(name, value)?,
             "face-map" => {
                 let map = text(name, value)?;
@@ -223,10 +242,12 @@ impl Settings {
             "reference-distance" => p.reference_distance = read::<f64>(name, value)? as f32,
             "model-cache-dir" => self.model_cache_dir = text(name, value)?,
             "execution-provider" => self.execution_provider = read(name, value)?,
+            "execution-provider-library" => self.execution_provider_library = text(name, value)?,
             "device" => self.device = text(name, value)?,
             "batch-size" => self.batch_size = read(name, value)?,
             "masks" => p.masks = read::<Masks>(name, value)?.into(),
             "pixel-boost" => p.pixel_boost = read::<u32>(name, value)? as usize,
+            "enhancer-interval" => p.enhancer_interval = read(name, value)?,
             "swap-weight" => p.swap_weight = read::<f64>(name, value)? as f32,
             "threads" => self.threads = read(name, value)?,
             "max-memory" => self.max_memory = read(name, value)?,
@@ -318,13 +339,15 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
         file("recognizer-file", "Recognizer file", "ONNX file of the face recognizer that the swap network takes its embeddings from (else what its card names, beside it)"),
         file("occluder-file", "Occluder file", "ONNX file of a network that sees what lies before a face, for masks=occlusion: xseg; several with commas between (else xseg_1.onnx beside the swap network)"),
         file("parser-file", "Parser file", "ONNX file of a network that tells the parts of a face, for masks=region: bisenet (else bisenet_resnet_34.onnx beside the swap network)"),
+        file("enhancer-file", "Enhancer file", "ONNX file of a network that restores the detail of swapped faces: GFPGAN, CodeFormer, GPEN"),
         file("model-cache-dir", "Model cache folder", "Where execution providers keep what they compiled"),
         glib::ParamSpecEnum::builder_with_default("execution-provider", d.execution_provider)
             .nick("Execution provider")
             .blurb("What the swap network runs on; one that is not there is an error")
             .mutable_ready()
             .build(),
-        file("device", "Device", "CUDA, TensorRT: index; CoreML: all, ane, gpu, cpu; OpenVINO: device type"),
+        file("execution-provider-library", "Execution provider library", "Plugin library that the execution provider comes from, in place of ONNX Runtime itself"),
+        file("device", "Device", "CUDA, TensorRT: index; CoreML: all, ane, gpu, cpu; OpenVINO: device type; of a plugin library: index or cpu, gpu, npu"),
         glib::ParamSpecUInt::builder("batch-size")
             .nick("Batch size")
             .blurb("Faces that go through the swap network at once, where it takes several and does not run on the CPU")
@@ -344,6 +367,15 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .blurb("Side in pixels that the swap network's faces are brought to, rounded down to a multiple of its own; less is its own")
             .maximum(1024)
             .default_value(p.pixel_boost as u32)
+            .controllable()
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("enhancer-interval")
+            .nick("Enhancer interval")
+            .blurb("Frames between two runs of the enhancer on a face, whose result the mesh carries; 1: every frame waits for it")
+            .minimum(1)
+            .maximum(300)
+            .default_value(p.enhancer_interval)
             .controllable()
             .mutable_playing()
             .build(),

@@ -78,6 +78,14 @@ impl Rect {
         w.max(0.0) * h.max(0.0)
     }
 
+    /// The smallest that holds both.
+    pub fn union(self, other: Rect) -> Rect {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let right = (self.x + self.width).max(other.x + other.width);
+        let bottom = (self.y + self.height).max(other.y + other.height);
+        Rect::new(x, y, right - x, bottom - y)
+    }
+
     /// The same centre, sides multiplied by `factor`.
     pub fn scaled(self, factor: f32) -> Rect {
         let (w, h) = (self.width * factor, self.height * factor);

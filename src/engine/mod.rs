@@ -17,6 +17,7 @@ mod painter;
 mod params;
 mod plan;
 mod pool;
+mod port;
 mod process;
 mod report;
 mod swap;
@@ -29,13 +30,14 @@ pub use identity::{
     People, PeoplePort, Source, SourceLoader, SourceWarning, expand, limit_embeddings, split_list, split_map,
 };
 pub use label::TEXT as LABEL_TEXT;
-pub use painter::{NetworkPort, Painter};
+pub use painter::Painter;
 pub use params::{ColourMatch, Effort, Masks, OnLost, Owner, Params, Quality, Select};
 pub use plan::Plan;
+pub use port::NetworkPort;
 pub use process::Engine;
-pub use report::{FaceEvent, FaceReport, Report, StageTimes};
+pub use report::{FaceEvent, FaceReport, Fault, Report, StageTimes};
 pub use swap::{
     hybrid::{HybridReport, KeyCrop, KeySwapper},
     mesh::topology,
-    neural::{Identity, Network, NetworkFacts, Preparer},
+    neural::{Enhancer, Identity, Network, NetworkFacts, Preparer},
 };

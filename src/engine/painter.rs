@@ -2,12 +2,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
-    EngineError, Frame, Network, NetworkFacts, Params, Plan, Report, Source,
+    EngineError, Fault, Frame, NetworkPort, Params, Plan, Report, Source,
     frame::{Layer, Region},
     geometry::{Point, Rect},
     identity::View,
@@ -15,74 +15,19 @@ use super::{
     lights::Light,
     plan::{Face, Show},
     pool::Pool,
+    port::Offer,
     process::{MAX_TRACKS, each},
     swap::{
         cover::cover,
-        hybrid::{HybridSwap, KeySwapper, Maker},
+        hybrid::HybridSwap,
         mesh::{Look, MeshSwap},
         neural::{NeuralSwap, Target, Waker},
     },
 };
-use crate::{models::ModelError, sync::lock};
+use crate::models::ModelError;
 
 /// The label stays this long after the last swap.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// Hands a swap network to a painter: from its next frame on the painter swaps by it, where the
-/// source was prepared for it ([`Source::identify`]), and by the mesh engine until then. The network
-/// before goes with the frame that takes this one.
-#[derive(Debug, Clone, Default)]
-pub struct NetworkPort(Arc<Mutex<Option<Offer>>>);
-
-#[derive(Debug)]
-enum Offer {
-    /// For every frame.
-    Neural(Box<NeuralSwap>),
-    /// For key frames.
-    Hybrid(Box<HybridSwap>),
-}
-
-impl NetworkPort {
-    /// The network is to run on every frame.
-    pub fn offer(&self, network: Network) {
-        *lock(&self.0) = Some(Offer::Neural(Box::new(NeuralSwap::new(network))));
-    }
-
-    /// The network is to run on key frames, on a thread of its own, and the mesh to carry them.
-    ///
-    /// # Errors
-    /// No thread could be started.
-    pub fn offer_key_frames(&self, network: Network) -> std::io::Result<()> {
-        self.offer_hybrid(Maker::Network(Box::new(network)))
-    }
-
-    /// As [`offer_key_frames`](Self::offer_key_frames), with `swapper` in place of a network: it gets
-    /// crops of `side` pixels a side, aligned as inswapper's are. `facts` are told of it.
-    ///
-    /// # Errors
-    /// No thread could be started.
-    pub fn offer_key_frames_by(
-        &self,
-        swapper: Box<dyn KeySwapper>,
-        side: usize,
-        facts: NetworkFacts,
-    ) -> std::io::Result<()> {
-        self.offer_hybrid(Maker::Other { swapper, side, facts: Arc::new(facts) })
-    }
-
-    fn offer_hybrid(&self, maker: Maker) -> std::io::Result<()> {
-        *lock(&self.0) = Some(Offer::Hybrid(Box::new(HybridSwap::new(maker)?)));
-        Ok(())
-    }
-
-    fn take(&self) -> Option<Offer> {
-        lock(&self.0).take()
-    }
-
-    fn has_offer(&self) -> bool {
-        lock(&self.0).is_some()
-    }
-}
 
 /// What became of a frame that was begun.
 #[derive(Debug)]
@@ -101,6 +46,7 @@ pub struct Painter {
     swap: MeshSwap,
     neural: Option<Box<NeuralSwap>>,
     hybrid: Option<Box<HybridSwap>>,
+    enhancer: Option<Box<HybridSwap>>,
     port: NetworkPort,
     /// Frames that were begun, the oldest first.
     begun: VecDeque<Begun>,
@@ -122,6 +68,7 @@ impl Painter {
             swap: MeshSwap::default(),
             neural: None,
             hybrid: None,
+            enhancer: None,
             port: NetworkPort::default(),
             begun: VecDeque::new(),
             waker: None,
@@ -241,16 +188,21 @@ impl Painter {
         report.times.swap += started.elapsed();
 
         let started = Instant::now();
-        for face in &plan.faces {
+        let mut drawn = [None; MAX_TRACKS];
+        for (face, drawn) in plan.faces.iter().zip(&mut drawn) {
             let view = face.shown(source).view();
             if let Some(region) = self.draw(frame, face, plan.time, view, params, report)? {
+                *drawn = Some(report.regions.len());
                 report.regions.push(rect_of(region));
                 self.swapped_at = Some(plan.time);
             }
         }
+        let enhancing = Instant::now();
+        self.enhance(frame, plan, source, params, &drawn, report)?;
+        report.times.enhance = enhancing.elapsed();
         self.label(frame, plan, params, report)?;
         report.altered = !report.regions.is_empty();
-        report.times.blend = started.elapsed();
+        report.times.blend = started.elapsed() - report.times.enhance;
         tell(plan, report);
         Ok(())
     }
@@ -268,6 +220,40 @@ impl Painter {
             Some(Offer::Hybrid(hybrid)) => self.hybrid = Some(hybrid),
             None => {}
         }
+    }
+
+    /// Enhances the faces that were drawn, of which `drawn` are the places among the report's
+    /// regions.
+    fn enhance(
+        &mut self,
+        frame: &mut Frame<'_>,
+        plan: &Plan,
+        source: &Source,
+        params: &Params,
+        drawn: &[Option<usize>; MAX_TRACKS],
+        report: &mut Report,
+    ) -> Result<(), EngineError> {
+        self.enhancer = self.port.take_enhancer().or(self.enhancer.take());
+        let Some(enhancer) = &mut self.enhancer else { return Ok(()) };
+        match enhancer.follow_over(frame, plan, source, params, self.neural.as_deref(), &mut self.pool) {
+            Ok(()) => {}
+            Err(EngineError::Model(error)) => {
+                report.enhancer_fault = Some(Fault { error, provider: enhancer.facts().provider });
+                self.enhancer = None;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        for (face, drawn) in plan.faces.iter().zip(drawn) {
+            let Some(drawn) = drawn.filter(|_| matches!(face.show, Show::Swap { .. } | Show::Held)) else {
+                continue;
+            };
+            let region = enhancer.draw(frame, face.track, params, &mut self.pool);
+            if let Some(region) = region.map_err(EngineError::Panicked)? {
+                report.regions[drawn] = report.regions[drawn].union(rect_of(region));
+            }
+        }
+        Ok(())
     }
 
     /// Brings the hybrid engine's key frames to this frame.
@@ -296,7 +282,7 @@ impl Painter {
                 Ok(())
             }
             Err(EngineError::Model(error)) => {
-                report.fault = Some(error);
+                report.fault = Some(Fault { error, provider: hybrid.facts().provider });
                 self.hybrid = None;
                 Ok(())
             }
@@ -364,7 +350,7 @@ impl Painter {
             }
             Err(EngineError::Model(_)) if neural.is_interrupted() => Ok(false),
             Err(EngineError::Model(error)) => {
-                report.fault = Some(error);
+                report.fault = Some(Fault { error, provider: neural.network().facts().provider });
                 self.neural = None;
                 Ok(false)
             }

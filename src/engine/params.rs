@@ -188,6 +188,8 @@ pub struct Params {
     /// Neural: side of the crop in pixels, rounded down to a multiple of the network's; less is
     /// the network's own.
     pub pixel_boost: usize,
+    /// Frames between two runs of the enhancer on a face, 1–300; at 1 every frame waits for it.
+    pub enhancer_interval: u32,
     pub mouth: Owner,
     pub eyes: Owner,
     pub colour_match: ColourMatch,
@@ -231,6 +233,7 @@ impl Default for Params {
             swap_weight: 0.5,
             masks: Masks::default(),
             pixel_boost: 0,
+            enhancer_interval: 1,
             mouth: Owner::Target,
             eyes: Owner::Target,
             colour_match: ColourMatch::Light,

@@ -6,7 +6,7 @@ use super::{
     HybridReport, NetworkFacts,
     geometry::{Point, Rect},
 };
-use crate::models::ModelError;
+use crate::models::{ModelError, Provider};
 
 /// What happened to a tracked face on this frame, when something changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,16 @@ pub struct StageTimes {
     pub identity: Duration,
     pub swap: Duration,
     pub blend: Duration,
+    /// Enhancing what was drawn.
+    pub enhance: Duration,
+}
+
+/// Why a network runs no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub error: ModelError,
+    /// What it ran on.
+    pub provider: Provider,
 }
 
 /// What [`Engine::process`](super::Engine::process) did. Reused from frame to frame.
@@ -67,7 +77,9 @@ pub struct Report {
     /// Of the hybrid engine's key frames, where it is at work.
     pub hybrid: Option<HybridReport>,
     /// Why the network swaps no more: the mesh engine does from this frame on.
-    pub fault: Option<ModelError>,
+    pub fault: Option<Fault>,
+    /// Why the enhancer runs no more: faces stay as the swap leaves them from this frame on.
+    pub enhancer_fault: Option<Fault>,
     /// Faces of earlier frames, kept for their memory.
     spare: Vec<FaceReport>,
 }
@@ -82,6 +94,7 @@ impl Report {
         (self.network, self.network_time, self.fault) = (None, Duration::ZERO, None);
         (self.network_runs, self.network_images) = (0, 0);
         self.hybrid = None;
+        self.enhancer_fault = None;
     }
 
     pub(crate) fn push(

@@ -114,7 +114,7 @@ pub enum Origin {
     Image { template: String, size: u32 },
 }
 
-/// How a swapper's output becomes pixels: `x · std + mean`, clipped to 0–1, is R, G, B.
+/// How a swapper's or enhancer's output becomes pixels: `x · std + mean`, clipped to 0–1, is R, G, B.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Postprocess {
@@ -231,6 +231,8 @@ pub struct Decode {
     pub landmarks: Option<u32>,
     /// Parsers: outputs that belong to the face.
     pub classes: Vec<usize>,
+    /// Enhancers with an input `weight`: what goes in there, 0–1.
+    pub weight: Option<f32>,
 }
 
 impl Card {
@@ -246,6 +248,14 @@ impl Card {
             return Err(error("preprocess: mean must be finite, std finite and not 0".into()));
         }
         Ok(card)
+    }
+
+    /// The licence, with what else there is to know about it.
+    pub fn licence_and_note(&self) -> String {
+        match &self.note {
+            Some(note) => format!("{} ({note})", self.licence),
+            None => self.licence.clone(),
+        }
     }
 
     /// The card for `file` that its user wrote: the same name ending in `.toml`, if there is one.
@@ -278,7 +288,7 @@ macro_rules! cards {
     };
 }
 
-const TEXTS: [(&str, &str); 23] = cards![
+const TEXTS: [(&str, &str); 29] = cards![
     "centerface.toml",
     "face_mesh.toml",
     "mobilefacenet.toml",
@@ -302,6 +312,12 @@ const TEXTS: [(&str, &str); 23] = cards![
     "blendswap_256.toml",
     "xseg.toml",
     "bisenet.toml",
+    "gfpgan.toml",
+    "codeformer.toml",
+    "gpen_256.toml",
+    "gpen_512.toml",
+    "gpen_1024.toml",
+    "gpen_2048.toml",
 ];
 
 static BUILT_IN: LazyLock<Vec<Arc<Card>>> = LazyLock::new(|| {

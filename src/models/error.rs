@@ -46,6 +46,8 @@ pub enum ModelError {
         path.display(), list(looked_in)
     )]
     NoPartner { role: Role, path: PathBuf, partner: String, looked_in: Vec<PathBuf> },
+    #[error("execution provider library {}: {reason}", path.display())]
+    Library { path: PathBuf, reason: String },
     #[error("execution provider {provider}: ONNX Runtime {} cannot use it: {reason}; name a runtime that can with ORT_DYLIB_PATH, or choose another execution-provider", runtime.display())]
     Provider { provider: Provider, runtime: PathBuf, reason: String },
 }

@@ -39,6 +39,8 @@ pub struct Search {
     pub occluders: Wanted,
     /// A network that tells the parts of a face; of several the first.
     pub parser: Wanted,
+    /// A network that restores the detail of swapped faces.
+    pub enhancer_file: Option<PathBuf>,
 }
 
 impl Search {
@@ -121,6 +123,14 @@ impl Search {
         let occluders = self.wanted(Role::Occluder, &self.occluders, OCCLUDER)?;
         let parser = self.wanted(Role::Parser, &self.parser, PARSER)?.into_iter().next();
         Ok((occluders, parser))
+    }
+
+    /// The enhancer, where one is named.
+    ///
+    /// # Errors
+    /// As [`Search::at`].
+    pub fn enhancer(&self) -> Result<Option<Model>, ModelError> {
+        self.enhancer_file.as_deref().map(|path| self.at(Role::Enhancer, path)).transpose()
     }
 
     fn wanted(&self, role: Role, wanted: &Wanted, usual: &str) -> Result<Vec<Model>, ModelError> {

@@ -17,6 +17,7 @@ use super::{
     graph::{Places, Port, compare},
     identify,
     onnx::Opened,
+    provider::cache_name,
     runtime,
 };
 
@@ -66,7 +67,10 @@ impl Loaded {
         }
         let environment = runtime::load(model.runtime.as_deref())?;
         let invalid = |e: ort::Error| ModelError::Invalid { path: path.clone(), reason: e.message().into() };
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let name = match &options.cache {
+            Some(_) => cache_name(&path)?,
+            None => String::new(),
+        };
         // Providers come in the order of preference, so the CPU's settings after the chosen one.
         let builder = SessionBuilder::new(environment).map_err(invalid)?;
         let builder = options.register(builder, &name, form.recorded)?;

@@ -8,12 +8,15 @@ mod error;
 mod find;
 mod graph;
 mod identify;
+mod library;
 mod loaded;
+mod measure;
 pub mod onnx;
 mod provider;
 mod runtime;
 mod session;
 mod shared;
+pub(crate) mod store;
 
 pub use card::{
     Card, Channels, Decode, Dim, Layout, Origin, Partners, PerChannel, Postprocess, Preprocess, Role, Tensor,
@@ -22,6 +25,8 @@ pub use error::ModelError;
 pub use find::{Model, Pack, Search, Wanted};
 pub use graph::{Places, Port, compare};
 pub use identify::sha256;
+pub use library::{LibraryDevice, library_devices};
+pub use measure::{Measured, fastest};
 pub use provider::{Options, Provider};
 pub use runtime::{
     LIBRARY, LogLevel, LogSink, load as load_runtime, loaded as runtime_loaded, set_log_level, set_log_sink,

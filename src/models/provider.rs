@@ -1,13 +1,19 @@
 //! Execution providers: what runs a network.
 
-use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use ort::{
     ep::{self, ExecutionProvider, ExecutionProviderDispatch},
     session::builder::SessionBuilder,
 };
+use sha2::{Digest, Sha256};
 
-use super::{ModelError, runtime};
+use super::{ModelError, library, runtime, shared};
 
 /// An execution provider of ONNX Runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -22,6 +28,8 @@ pub enum Provider {
     OpenVino,
     WebGpu,
     Xnnpack,
+    /// One that only a plugin library has.
+    Plugin,
 }
 
 impl Provider {
@@ -48,6 +56,20 @@ impl Provider {
             Provider::OpenVino => "openvino",
             Provider::WebGpu => "webgpu",
             Provider::Xnnpack => "xnnpack",
+            Provider::Plugin => "plugin",
+        }
+    }
+
+    /// By the name that a plugin library gives it.
+    pub(super) fn of_library(name: &str) -> Provider {
+        match name {
+            "CoreMLExecutionProvider" => Provider::CoreMl,
+            "CUDAExecutionProvider" => Provider::Cuda,
+            "TensorrtExecutionProvider" | "NvTensorRTRTXExecutionProvider" => Provider::TensorRt,
+            "OpenVINOExecutionProvider" => Provider::OpenVino,
+            "WebGpuExecutionProvider" => Provider::WebGpu,
+            "XnnpackExecutionProvider" => Provider::Xnnpack,
+            _ => Provider::Plugin,
         }
     }
 
@@ -55,6 +77,7 @@ impl Provider {
     pub(super) fn is_built_in(self) -> bool {
         match self {
             Provider::Auto | Provider::Cpu => true,
+            Provider::Plugin => false,
             Provider::CoreMl => ep::CoreML::is_available().unwrap_or(false),
             Provider::Cuda => ep::CUDA::is_available().unwrap_or(false),
             Provider::TensorRt => ep::TensorRT::is_available().unwrap_or(false),
@@ -82,9 +105,32 @@ pub struct Options {
     pub threads: usize,
     /// Where a provider may keep what it compiled.
     pub cache: Option<PathBuf>,
+    /// The plugin library that the provider comes from, in place of the runtime itself. Its devices
+    /// are told by their index or as cpu, gpu or npu.
+    pub library: Option<PathBuf>,
 }
 
 impl Options {
+    /// The same on the CPU, as the runtime itself has it.
+    pub fn on_cpu(&self) -> Options {
+        Options { provider: Provider::Cpu, device: None, library: None, ..self.clone() }
+    }
+
+    /// With the provider that these mean, where that is in a library.
+    ///
+    /// # Errors
+    /// The library cannot be used, or lacks the provider or the device.
+    pub(super) fn resolved(&self, model: &super::Model) -> Result<Options, ModelError> {
+        match &self.library {
+            Some(library) if self.provider != Provider::Cpu => {
+                runtime::load(model.runtime.as_deref())?;
+                let provider = library::provider(library, self.provider, self.device.as_deref())?;
+                Ok(Options { provider, ..self.clone() })
+            }
+            _ => Ok(Options { library: None, ..self.clone() }),
+        }
+    }
+
     /// Adds the provider to a session that is being made. `model` names the file in caches, `recorded`
     /// has CUDA record its runs.
     ///
@@ -96,6 +142,9 @@ impl Options {
         model: &str,
         recorded: bool,
     ) -> Result<SessionBuilder, ModelError> {
+        if let Some(path) = &self.library {
+            return library::append(builder, path, self.provider, self.device.as_deref());
+        }
         let Some(dispatch) = self.dispatch(model, recorded)? else { return Ok(builder) };
         builder
             .with_execution_providers([dispatch.error_on_failure()])
@@ -108,8 +157,11 @@ impl Options {
     /// As [`register`](Self::register), short of the provider's own refusal.
     pub(super) fn check(&self, model: &super::Model) -> Result<(), ModelError> {
         runtime::load(model.runtime.as_deref())?;
-        let name = model.path.file_stem().unwrap_or_default().to_string_lossy();
-        self.dispatch(&name, false).map(drop)
+        if self.library.is_some() {
+            Ok(())
+        } else {
+            self.dispatch(&cache_name(&model.path)?, false).map(drop)
+        }
     }
 
     pub(super) fn error(&self, reason: String) -> ModelError {
@@ -132,7 +184,7 @@ impl Options {
         }
         let cache = cache.map(|folder| folder.display().to_string());
         Ok(Some(match self.provider {
-            Provider::Auto | Provider::Cpu => return Ok(None),
+            Provider::Auto | Provider::Cpu | Provider::Plugin => return Ok(None),
             Provider::Cuda => ep::CUDA::default()
                 .with_device_id(self.index()?)
                 .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
@@ -190,4 +242,15 @@ impl Options {
     fn no_device(&self, device: &str, wanted: &str) -> ModelError {
         self.error(format!("device is {device:?}; give {wanted}"))
     }
+}
+
+/// Folder of what is compiled of a model: by its content and the runtime, since caches notice
+/// neither.
+pub(super) fn cache_name(path: &Path) -> Result<String, ModelError> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut hash = Sha256::new();
+    hash.update(shared::hash(path)?);
+    hash.update(ort::info());
+    let digest = hash.finalize();
+    Ok(digest.iter().take(8).fold(format!("{stem}-"), |name, byte| format!("{name}{byte:02x}")))
 }

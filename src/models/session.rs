@@ -35,6 +35,8 @@ pub struct Session {
     run: Option<Interrupter>,
     /// The last run was ended from another thread.
     interrupted: bool,
+    /// How it came to be run as it is, where that was measured.
+    pub(super) measured: Option<Arc<str>>,
     loaded: Arc<Loaded>,
 }
 
@@ -102,7 +104,7 @@ impl Interrupter {
 impl Session {
     pub(super) fn on(loaded: Arc<Loaded>) -> Session {
         let sets = vec![Tensors::of(&loaded, 0)];
-        Session { sets, set: 0, run: None, interrupted: false, loaded }
+        Session { sets, set: 0, run: None, interrupted: false, measured: None, loaded }
     }
 
     /// Another of the same model, with tensors of its own. What interrupts this one interrupts both.

@@ -11,6 +11,7 @@ use super::{
     Model, ModelError, Options, Provider,
     identify::sha256,
     loaded::{Form, Loaded},
+    measure,
     onnx::Opened,
     runtime,
     session::Session,
@@ -101,10 +102,17 @@ impl Session {
     }
 
     fn large(model: &Model, options: &Options, open: bool) -> Result<Session, ModelError> {
-        if options.provider != Provider::Auto {
-            return shared(model, options, Size::Large, open).map(Session::on);
-        }
+        let options = &options.resolved(model)?;
         runtime::load(model.runtime.as_deref())?;
+        if let Some(candidates) = measure::candidates(options) {
+            let (mut session, measured) =
+                measure::measured(model, &candidates, options.cache.as_deref(), open)?;
+            session.measured = Some(measured.text);
+            return Ok(session);
+        }
+        if options.provider != Provider::Auto {
+            return Session::shared_as(model, options, open);
+        }
         let preferred = Provider::PREFERRED.into_iter().filter(|provider| provider.is_built_in());
         for provider in preferred {
             match shared(model, &Options { provider, ..options.clone() }, Size::Large, open) {
@@ -112,8 +120,13 @@ impl Session {
                 Err(e) => runtime::tell(&format!("auto goes on to the next provider: {e}")),
             }
         }
-        let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
-        shared(model, &cpu, Size::Large, open).map(Session::on)
+        Session::shared_as(model, &options.on_cpu(), open)
+    }
+
+    /// As [`Session::shared`] or, where it is to be `open`, [`Session::batched`], for exactly this provider
+    /// and device.
+    pub(super) fn shared_as(model: &Model, options: &Options, open: bool) -> Result<Session, ModelError> {
+        shared(model, options, Size::Large, open).map(Session::on)
     }
 }
 
@@ -152,10 +165,9 @@ fn proved(model: &Model, options: &Options, opened: Option<&Opened>) -> Result<A
     let expected = match options.provider {
         Provider::Cpu => None,
         _ => {
-            let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
             options.check(model)?;
             let form = Form { lean: true, ..Form::default() };
-            Some(probe(&Arc::new(Loaded::new(model, &cpu, form)?))?)
+            Some(probe(&Arc::new(Loaded::new(model, &options.on_cpu(), form)?))?)
         }
     };
     let attempt = |recorded| {

@@ -116,6 +116,7 @@ impl Rig {
             sha256: String::new(),
             licence: "none".into(),
             provider: Provider::Cpu,
+            measured: None,
             batch: 1,
         };
         engine.network_port().offer_key_frames_by(Box::new(dyer), 64, facts).unwrap();
@@ -143,7 +144,7 @@ impl Rig {
             output: RgbImage::new(1, 1),
             faces: report.faces.clone(),
             network: report.network.is_some(),
-            fault: report.fault.as_ref().map(ToString::to_string),
+            fault: report.fault.as_ref().map(|fault| fault.error.to_string()),
             held: report.held,
             arrived: report.hybrid.map_or(0, |hybrid| hybrid.arrived),
             regions: report.regions.clone(),

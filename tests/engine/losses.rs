@@ -143,6 +143,7 @@ fn hybrid() -> Engine {
         sha256: String::new(),
         licence: "none".into(),
         provider: Provider::Cpu,
+        measured: None,
         batch: 1,
     };
     let engine = engine();

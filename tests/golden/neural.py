@@ -157,6 +157,25 @@ def region(swapped):
     return soften((scores.argmax(axis=0) == 1).astype(float), size)
 
 
+# File: size, template, whether it has a weight.
+ENHANCERS = [
+    ("gfpgan_1.4.onnx", 512, FFHQ_512, False),
+    ("codeformer.onnx", 512, FFHQ_512, True),
+    ("gpen_bfr_256.onnx", 256, ARCFACE_128, False),
+    ("gpen_bfr_512.onnx", 512, FFHQ_512, False),
+    ("gpen_bfr_1024.onnx", 1024, FFHQ_512, False),
+]
+
+
+def enhanced(photo, template, points, size, weight):
+    x, y = np.meshgrid(np.arange(size), np.arange(size))
+    ramp = 0.6 + 0.3 * x / (size - 1) + 0.1 * y / (size - 1)
+    gain = np.array([1.6, 0.8, 0.5]) * (0.5 + 0.4 if weight else 1)
+    values = crop(photo, template, points, size) / 255 * gain * ramp[..., None] + np.array([0.02, 0.05, 0.2])
+    # The network's output, clipped, and brought back.
+    return 255 * (np.clip((values - 0.5) / 0.5, -1, 1) + 1) / 2
+
+
 def main(folder):
     # Source and target: a PNG, since JPEG decoders differ by a level.
     photo = np.asarray(Image.open(f"{folder}/demo/astronaut.png").convert("RGB")).astype(np.float64)
@@ -179,6 +198,14 @@ def main(folder):
         print("frame = [" + ", ".join(numbers([x, y, *out[y, x]]) for x, y in places) + "]")
         if file == "inswapper_128.onnx":
             masks = [("occlusion", occlusion(photo, template, POINTS, size)), ("region", region(swapped))]
+    for file, size, template, weight in ENHANCERS:
+        picture = enhanced(photo, template, POINTS, size, weight)
+        out = paste(photo, template, POINTS, picture, box(size))
+        print(f'\n[[enhancer]]\nfile = "{file}"')
+        places = [(size // 2, size // 2), (size // 3, size // 4), (size - 9, 7), (5, size - 3), (size // 4, 2 * size // 3)]
+        print("crop = [" + ", ".join(numbers([x, y, *picture[y, x]]) for x, y in places) + "]")
+        places = [(223, 129), (204, 108), (190, 90), (256, 160), (223, 165), (181, 133), (262, 76), (20, 20)]
+        print("frame = [" + ", ".join(numbers([x, y, *out[y, x]]) for x, y in places) + "]")
     for name, mask in masks:
         print(f'\n[[mask]]\nname = "{name}"\n# x, y, mask of inswapper_128\'s crop.')
         places = [(x, y) for y in range(9, 128, 27) for x in range(9, 128, 27)]

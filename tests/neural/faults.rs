@@ -200,7 +200,7 @@ fn a_network_that_fails_on_a_frame_loses_none() {
     }
     let text = rig.complaint();
     assert!(text.starts_with("warning"), "{text}");
-    says(&text, &["inswapper_128.onnx", "run failed", "the mesh engine swaps"]);
+    says(&text, &["inswapper_128.onnx", "run failed", "the mesh engine swaps from now on"]);
 }
 
 #[test]
@@ -273,6 +273,87 @@ fn embeddings_of_photos_are_kept() {
         });
     }
     assert!(looked_up(&mut rig).0 > hits, "the first photo was embedded twice");
+}
+
+/// What the folder `embeddings` holds.
+fn kept(cache: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(cache.join("embeddings")).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_folder_for_what_is_kept_changes_no_picture() {
+    let folder = inswapper("kept");
+    let cache = folder.join("cache");
+    let with = |element: &gst::Element| element.set_property("model-cache-dir", cache.to_str());
+    let (plain, _) = first_frame(&folder, "inswapper_128.onnx", |_| {});
+    assert!(first_frame(&folder, "inswapper_128.onnx", with).0 == plain);
+    let [file] = &kept(&cache)[..] else { panic!("{:?}", kept(&cache)) };
+    // Damaged, it is noticed only by a process that has not worked it out.
+    fs::write(file, "FSEM").unwrap();
+    assert!(first_frame(&folder, "inswapper_128.onnx", with).0 == plain);
+
+    // A place where nothing can be kept: a warning, and the same picture.
+    fs::remove_dir_all(&cache).unwrap();
+    fs::write(&cache, "a file").unwrap();
+    let photo = crate::oracle::Photo::open(&astronaut());
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let mut rig = swapping(&info, &folder, "inswapper_128.onnx", with);
+    assert!(bytes(&rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb), 0))) == plain);
+    let text = rig.complaint();
+    assert!(text.starts_with("warning"), "{text}");
+    says(&text, &["model-cache-dir", "embeddings cannot be kept in", cache.to_str().unwrap()]);
+}
+
+#[test]
+fn a_provider_s_library_that_is_none_is_named() {
+    let folder = inswapper("library");
+    fs::write(folder.join("provider.so"), "no library").unwrap();
+    for (file, part) in [("provider.so", "it cannot be used"), ("none.so", "check the path")] {
+        let path = folder.join(file);
+        let text = complaint_of(&folder, "inswapper_128.onnx", |element| {
+            element.set_property("execution-provider-library", path.to_str());
+        });
+        says(&text, &["execution provider library", path.to_str().unwrap(), part]);
+    }
+}
+
+/// A real plugin library, as those in PyPI's onnxruntime-ep-webgpu and onnxruntime-ep-openvino: a
+/// network runs on it, and one that fails there goes on on the CPU.
+#[test]
+#[ignore = "needs a plugin library: FACESWAP_LIBRARY=FILE and run it with --ignored"]
+fn a_provider_of_a_library_swaps_like_the_cpu() {
+    let library = std::env::var("FACESWAP_LIBRARY").expect("FACESWAP_LIBRARY");
+    let runtime = gstfaceswap::models::Search::default().runtime();
+    let devices = gstfaceswap::models::library_devices(library.as_ref(), runtime.as_deref()).unwrap();
+    println!("{devices:?}");
+    let folder = inswapper("plugin");
+    let with = |element: &gst::Element| element.set_property("execution-provider-library", &library);
+    let (cpu, _) = first_frame(&folder, "inswapper_128.onnx", |_| {});
+    let (given, stats) = first_frame(&folder, "inswapper_128.onnx", with);
+    println!("{}", stats.get::<&str>("execution-provider").unwrap());
+    assert_ne!(stats.get::<&str>("execution-provider"), Ok("cpu"));
+    let apart = given.iter().zip(&cpu).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(apart <= Some(2), "{apart:?} levels apart");
+
+    let spec = family("inswapper_128.onnx").swap;
+    write(&fragile(&spec, 0.6), &folder.join("inswapper_128.onnx"));
+    let photo = crate::oracle::Photo::open(&astronaut());
+    let bright: Vec<u8> = photo.rgb.iter().map(|v| 150 + v / 3).collect();
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let mut rig = swapping(&info, &folder, "inswapper_128.onnx", with);
+    let engines: Vec<String> = [&photo.rgb, &bright, &photo.rgb]
+        .into_iter()
+        .enumerate()
+        .map(|(index, frame)| {
+            let out = rig.pass(stamped(&gst::Buffer::from_slice(frame.clone()), index as u64));
+            let mark = gst::meta::CustomMeta::from_buffer(&out, "FaceSwapMarkMeta").unwrap();
+            mark.structure().get::<String>("engine").unwrap()
+        })
+        .collect();
+    assert_eq!(engines, ["neural", "mesh", "neural"]);
+    says(&rig.complaint(), &["warning", "run failed", "until the network runs on the CPU"]);
+    assert_eq!(rig.element.property::<gst::Structure>("stats").get::<&str>("execution-provider"), Ok("cpu"));
 }
 
 /// The graph that stands in for timing must be one that ONNX Runtime runs.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     common::astronaut,
+    enhancers::{ENHANCERS, enhanced},
     oracle::{Photo, align, box_mask, gains, occlusion_mask, paste, region_mask, swapped},
     standin::families,
 };
@@ -14,6 +15,15 @@ struct Golden {
     points: [[f32; 2]; 5],
     family: Vec<Row>,
     mask: Vec<Masked>,
+    enhancer: Vec<Enhanced>,
+}
+
+#[derive(Deserialize)]
+struct Enhanced {
+    file: String,
+    /// x, y, R, G, B.
+    crop: Vec<[f64; 5]>,
+    frame: Vec<[f64; 5]>,
 }
 
 #[derive(Deserialize)]
@@ -81,5 +91,34 @@ fn its_masks_agree_with_numpy() {
             assert!((given - value).abs() < 1e-3, "{name} at {x}, {y}: {given}, NumPy {value}");
         }
         assert!(at.iter().any(|[_, _, v]| *v > 0.1 && *v < 0.9), "{name} tells nothing");
+    }
+}
+
+#[test]
+fn its_enhancers_agree_with_numpy() {
+    let golden: Golden = toml::from_str(include_str!("../golden/neural.toml")).unwrap();
+    let points = golden.points.map(|[x, y]| Point::new(x, y));
+    let photo = Photo::open(&astronaut());
+    assert_eq!(golden.enhancer.len(), ENHANCERS.len());
+    for (row, enhancer) in golden.enhancer.iter().zip(ENHANCERS) {
+        assert_eq!(row.file, enhancer.file);
+        let side = enhancer.size;
+        let map = align(enhancer.template, &points, side);
+        let crop = enhanced(enhancer, &photo, map);
+        let (frame, _) = paste(&photo, map, side, &crop, &box_mask(side, 0.3));
+        let apart = |given: [f64; 3], wanted: &[f64]| {
+            given.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+        };
+        for numbers in &row.crop {
+            let [x, y, ..] = numbers.map(|v| v as usize);
+            let given = crop[y * side + x];
+            assert!(apart(given, &numbers[2..]) < 1e-3, "{} at {x}, {y}: {given:?}", row.file);
+        }
+        for numbers in &row.frame {
+            let [x, y, ..] = numbers.map(|v| v as usize);
+            let at = 3 * (y * photo.width + x);
+            let given = [0, 1, 2].map(|c| f64::from(frame[at + c]));
+            assert!(apart(given, &numbers[2..]) <= 1.0, "{} at {x}, {y}: {given:?}", row.file);
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod batches;
 #[path = "../common/mod.rs"]
 mod common;
+mod enhancers;
 mod families;
 mod faults;
 mod golden;

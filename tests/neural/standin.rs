@@ -76,8 +76,9 @@ pub fn converter_shift(k: usize) -> f64 {
     0.3 * (3.0 * k as f64).cos()
 }
 
+/// Makes a graph node by node.
 #[derive(Default)]
-struct Builder {
+pub struct Builder {
     graph: GraphProto,
     half: bool,
     names: usize,
@@ -88,23 +89,28 @@ impl Builder {
         if self.half { element::FLOAT16 } else { element::FLOAT }
     }
 
-    fn port(&self, name: &str, dims: &[i64]) -> ValueInfo {
+    fn port(&self, name: &str, dims: &[i64], elem_type: i32) -> ValueInfo {
         let dim = dims.iter().map(|&d| match d {
             0 => Dimension { extent: Some(Extent::Free("batch".into())) },
             d => Dimension { extent: Some(Extent::Fixed(d)) },
         });
-        let tensor = TensorType { elem_type: self.kind(), shape: Some(Shape { dim: dim.collect() }) };
+        let tensor = TensorType { elem_type, shape: Some(Shape { dim: dim.collect() }) };
         ValueInfo { name: name.into(), kind: Some(TypeProto { tensor: Some(tensor) }) }
     }
 
-    fn input(&mut self, name: &str, dims: &[i64]) -> String {
-        let port = self.port(name, dims);
+    pub fn input(&mut self, name: &str, dims: &[i64]) -> String {
+        self.input_of(name, dims, self.kind())
+    }
+
+    /// Of elements of a kind of its own.
+    pub fn input_of(&mut self, name: &str, dims: &[i64], kind: i32) -> String {
+        let port = self.port(name, dims, kind);
         self.graph.input.push(port);
         name.into()
     }
 
-    fn output(&mut self, name: &str, dims: &[i64]) {
-        let port = self.port(name, dims);
+    pub fn output(&mut self, name: &str, dims: &[i64]) {
+        let port = self.port(name, dims, self.kind());
         self.graph.output.push(port);
     }
 
@@ -113,7 +119,7 @@ impl Builder {
         format!("v{}", self.names)
     }
 
-    fn floats(&mut self, dims: &[i64], values: impl IntoIterator<Item = f64>) -> String {
+    pub fn floats(&mut self, dims: &[i64], values: impl IntoIterator<Item = f64>) -> String {
         let values = values.into_iter();
         let raw: Vec<u8> = match self.half {
             true => values.flat_map(|v| f16::from_f64(v).to_le_bytes()).collect(),
@@ -139,13 +145,13 @@ impl Builder {
         name
     }
 
-    fn op(&mut self, kind: &str, inputs: &[&str], attributes: Vec<AttributeProto>) -> String {
+    pub fn op(&mut self, kind: &str, inputs: &[&str], attributes: Vec<AttributeProto>) -> String {
         let output = self.name();
         self.op_to(kind, inputs, attributes, &output);
         output
     }
 
-    fn op_to(&mut self, kind: &str, inputs: &[&str], attribute: Vec<AttributeProto>, output: &str) {
+    pub fn op_to(&mut self, kind: &str, inputs: &[&str], attribute: Vec<AttributeProto>, output: &str) {
         self.graph.node.push(NodeProto {
             input: inputs.iter().map(|s| (*s).into()).collect(),
             output: vec![output.into()],
@@ -155,7 +161,7 @@ impl Builder {
         });
     }
 
-    fn finish(mut self, name: &str) -> ModelProto {
+    pub fn finish(mut self, name: &str) -> ModelProto {
         self.graph.name = name.into();
         ModelProto {
             ir_version: 8,
@@ -170,7 +176,7 @@ fn ints(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto { name: name.into(), ints: values.into(), kind: attribute::INTS, ..Default::default() }
 }
 
-fn int(name: &str, value: i64) -> AttributeProto {
+pub fn int(name: &str, value: i64) -> AttributeProto {
     AttributeProto { name: name.into(), i: Some(value), kind: attribute::INT, ..Default::default() }
 }
 
@@ -292,7 +298,11 @@ pub fn parser() -> ModelProto {
 
 /// As [`swap`], but what it gives is no number.
 pub fn broken(spec: &Swap) -> ModelProto {
-    let mut model = swap(spec);
+    not_numbers(swap(spec))
+}
+
+/// The same graph, but what it gives is no number.
+pub fn not_numbers(mut model: ModelProto) -> ModelProto {
     let graph = model.graph.as_mut().unwrap();
     if let Some(last) = graph.node.iter_mut().find(|node| node.output == ["output"]) {
         last.output = vec!["whole".into()];
@@ -363,7 +373,12 @@ pub fn single(spec: &Swap, wrong: Wrong) -> ModelProto {
 
 /// As [`swap`], but it fails on crops whose mean is `limit` (0–1) or more.
 pub fn fragile(spec: &Swap, limit: f64) -> ModelProto {
-    let mut model = swap(spec);
+    fragile_at(&swap(spec), "target", limit..2.0)
+}
+
+/// The same graph of 32-bit floats, but it fails where the mean of an input is in `range`.
+pub fn fragile_at(model: &ModelProto, input: &str, range: std::ops::Range<f64>) -> ModelProto {
+    let mut model = model.clone();
     let mut graph = model.graph.take().unwrap();
     if let Some(last) = graph.node.iter_mut().find(|node| node.output == ["output"]) {
         last.output = vec!["whole".into()];
@@ -371,10 +386,14 @@ pub fn fragile(spec: &Swap, limit: f64) -> ModelProto {
     let names = graph.node.len() + graph.initializer.len();
     // The emap must stay the last.
     let emap = graph.initializer.pop();
-    let mut b = Builder { graph, half: spec.half, names };
-    let mean = b.op("ReduceMean", &["target"], vec![ints("axes", &[0, 1, 2, 3]), int("keepdims", 1)]);
-    let limit = b.floats(&[1], [limit]);
-    let over = b.op("Div", &[&mean, &limit], vec![]);
+    let mut b = Builder { graph, half: false, names };
+    let mean = b.op("ReduceMean", &[input], vec![ints("axes", &[0, 1, 2, 3]), int("keepdims", 1)]);
+    let centre = b.floats(&[1], [0.5 * (range.start + range.end)]);
+    let reach = b.floats(&[1], [0.5 * (range.end - range.start)]);
+    let off = b.op("Sub", &[&mean, &centre], vec![]);
+    let off = b.op("Abs", &[&off], vec![]);
+    // 1 or more within the range, else 0.
+    let over = b.op("Div", &[&reach, &off], vec![]);
     let over = b.op("Floor", &[&over], vec![]);
     let place = b.op("Cast", &[&over], vec![int("to", element::INT64.into())]);
     // The only element of this is at 0.

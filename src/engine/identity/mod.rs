@@ -1,5 +1,6 @@
 //! Who is put in: source images, decoded and prepared.
 
+mod cache;
 mod cut;
 mod decode;
 mod list;

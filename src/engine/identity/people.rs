@@ -53,13 +53,18 @@ pub struct People {
 }
 
 impl People {
-    /// Nobody yet.
+    /// Nobody yet. Embeddings of photos are kept in `cache`, where one is given.
     ///
     /// # Errors
     /// The recognizer cannot be loaded.
-    pub fn new(model: &Model) -> Result<People, ModelError> {
-        let options = Options { provider: Provider::Cpu, threads: 1, ..Options::default() };
+    pub fn new(model: &Model, cache: Option<PathBuf>) -> Result<People, ModelError> {
+        let options = Options { provider: Provider::Cpu, threads: 1, cache, ..Options::default() };
         Ok(People { recognizer: Recognizer::load(model, &options)?, reference: None, mapped: Vec::new() })
+    }
+
+    /// What was wrong with the folder that embeddings are kept in, since the last call; work goes on.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        self.recognizer.take_warnings()
     }
 
     /// The reference is the person that the images at `paths` show: the mean of their embeddings.

@@ -2,12 +2,14 @@
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, LazyLock, Mutex},
+    path::PathBuf,
+    sync::{Arc, LazyLock},
 };
 
-use lru::LruCache;
-
-use super::portrait::Portrait;
+use super::{
+    cache::{Embeddings, Found, Key},
+    portrait::Portrait,
+};
 use crate::{
     control::memory::Budget,
     engine::{
@@ -16,21 +18,18 @@ use crate::{
         swap::neural::{Grid, Pixels, Points, Template, fill, fill_from},
     },
     models::{Model, ModelError, Options, Session, hash},
-    sync::lock,
 };
 
-/// Embeddings of photos that are kept at most, and bytes of one.
+/// Embeddings of photos that are kept in memory at most, and bytes of one.
 const KEPT: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 const BYTES: u64 = 2048 + 128;
 
-/// The photo's digest and the recognizer file's.
-type Key = ([u8; 32], Arc<str>);
-
-static CACHE: LazyLock<Mutex<LruCache<Key, Arc<[f32]>>>> = LazyLock::new(|| Mutex::new(LruCache::new(KEPT)));
+static CACHE: LazyLock<Embeddings> =
+    LazyLock::new(|| Embeddings::new(KEPT.get(), KEPT.get() * BYTES as usize));
 
 /// Has the cache of embeddings, one for the process, keep no more than `budget` lets it.
 pub fn limit_embeddings(budget: &Budget) {
-    lock(&CACHE).resize(budget.entries(KEPT, BYTES));
+    CACHE.limit(budget.entries(KEPT, BYTES).get());
 }
 
 /// A network that tells people apart: its embeddings of one person point one way.
@@ -41,6 +40,10 @@ pub(crate) struct Recognizer {
     template: Template,
     digest: Arc<str>,
     pool: Pool,
+    /// Where embeddings are kept beyond the process.
+    folder: Option<PathBuf>,
+    /// What was wrong there.
+    warnings: Vec<String>,
     /// Embeddings found in the cache, and those that were not.
     pub hits: u64,
     pub misses: u64,
@@ -54,7 +57,8 @@ impl Recognizer {
         let (template, pixels) = alignment(&session)?;
         let pool = Pool::new(1).map_err(|e| session.error(format!("no thread for it: {e}")))?;
         let digest = hash(&model.path)?.into();
-        Ok(Recognizer { session, pixels, template, digest, pool, hits: 0, misses: 0 })
+        let (folder, warnings) = (options.cache.clone(), Vec::new());
+        Ok(Recognizer { session, pixels, template, digest, pool, folder, warnings, hits: 0, misses: 0 })
     }
 
     /// Numbers in an embedding; 0 where the file leaves it open.
@@ -72,19 +76,27 @@ impl Recognizer {
     /// # Errors
     /// The network failed.
     pub fn of_portrait(&mut self, portrait: &Portrait) -> Result<Arc<[f32]>, ModelError> {
-        let key = (portrait.digest, self.digest.clone());
-        if let Some(known) = lock(&CACHE).get(&key) {
-            self.hits += 1;
-            return Ok(known.clone());
+        let key = Key { photo: portrait.digest, recognizer: self.digest.clone() };
+        let (folder, mut warnings) = (self.folder.take(), std::mem::take(&mut self.warnings));
+        let got = CACHE.get(&key, folder.as_deref(), &mut warnings, || {
+            let (reader, size) = (portrait.reader(), portrait.size());
+            self.embed(&portrait.points, |grid, pixels, out, pool| {
+                fill_from(&reader, size, grid, pixels, out, pool)
+            })?;
+            Ok(self.session.output(0).1.into())
+        });
+        (self.folder, self.warnings) = (folder, warnings);
+        let (embedding, found) = got?;
+        match found {
+            Found::Kept => self.hits += 1,
+            Found::Computed => self.misses += 1,
         }
-        self.misses += 1;
-        let (reader, size) = (portrait.reader(), portrait.size());
-        self.embed(&portrait.points, |grid, pixels, out, pool| {
-            fill_from(&reader, size, grid, pixels, out, pool)
-        })?;
-        let embedding: Arc<[f32]> = self.session.output(0).1.into();
-        lock(&CACHE).put(key, embedding.clone());
         Ok(embedding)
+    }
+
+    /// What was wrong with the folder that embeddings are kept in, since the last call.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// The raw embedding of a face in a frame; `None` where the points show none.

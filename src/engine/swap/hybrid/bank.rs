@@ -127,6 +127,15 @@ impl Bank {
         Some(self.keys.remove(self.least_needed()))
     }
 
+    /// Puts a key frame in the place of all others, and one of these in its own.
+    pub fn replace(&mut self, key: &mut Box<KeyFrame>) {
+        self.keys.truncate(1);
+        match self.keys.first_mut() {
+            Some(old) => std::mem::swap(old, key),
+            None => self.keys.push(std::mem::take(key)),
+        }
+    }
+
     /// The older of the two that are most alike, but never one that is drawn if another will do.
     fn least_needed(&self) -> usize {
         let newest = self.keys.len() - 1;

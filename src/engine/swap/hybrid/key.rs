@@ -136,6 +136,8 @@ pub(super) struct Request {
     pub carried: Vec<f32>,
     /// How near that came to what the network gave, dB; once it is made.
     pub error: Option<f32>,
+    /// Where the swap shows that an enhancer goes over, 0–1, in crop pixels; empty: everywhere.
+    pub limit: Vec<f32>,
     /// Time that the network took.
     pub spent: Duration,
 }
@@ -155,6 +157,7 @@ impl Default for Request {
             identity: Vec::new(),
             carried: Vec::new(),
             error: None,
+            limit: Vec::new(),
             spent: Duration::ZERO,
         }
     }

@@ -1,4 +1,4 @@
-//! Who swaps key frames: a network, or what stands in for one.
+//! Who makes key frames: a swap network or what stands in for one, or an enhancer.
 
 use std::{
     fmt::Debug,
@@ -11,7 +11,7 @@ use super::key::Request;
 use crate::{
     engine::{
         geometry::Similarity,
-        swap::neural::{MaskMaker, Network, NetworkFacts, Points, Template, points_of},
+        swap::neural::{Enhancer, MaskMaker, Network, NetworkFacts, Points, Template, points_of},
     },
     models::{Interrupter, ModelError},
 };
@@ -43,6 +43,8 @@ pub trait KeySwapper: Send + Debug {
 #[derive(Debug)]
 pub(crate) enum Maker {
     Network(Box<Network>),
+    /// Takes crops of faces that were swapped already.
+    Enhancer(Box<Enhancer>),
     /// With the pixels a side of its crops, aligned as inswapper's are.
     Other {
         swapper: Box<dyn KeySwapper>,
@@ -76,6 +78,7 @@ impl Maker {
     pub fn facts(&self) -> &Arc<NetworkFacts> {
         match self {
             Maker::Network(network) => network.facts(),
+            Maker::Enhancer(enhancer) => enhancer.facts(),
             Maker::Other { facts, .. } => facts,
         }
     }
@@ -85,6 +88,10 @@ impl Maker {
             Maker::Network(network) => {
                 let (template, size) = network.framing();
                 Some(Framing { template, size, tiles: true })
+            }
+            Maker::Enhancer(enhancer) => {
+                let (template, size) = enhancer.framing();
+                Some(Framing { template, size, tiles: false })
             }
             Maker::Other { side, .. } => {
                 let template = Template::named("arcface_128")?;
@@ -97,7 +104,7 @@ impl Maker {
     pub(super) fn sights(&self) -> &[usize] {
         match self {
             Maker::Network(network) => network.sights(),
-            Maker::Other { .. } => &[],
+            Maker::Enhancer(_) | Maker::Other { .. } => &[],
         }
     }
 
@@ -105,13 +112,18 @@ impl Maker {
     pub(super) fn interrupter(&mut self) -> Option<Interrupter> {
         match self {
             Maker::Network(network) => network.interrupter().ok(),
+            Maker::Enhancer(enhancer) => enhancer.interrupter().ok(),
             Maker::Other { .. } => None,
         }
     }
 
     /// Whether the last failure was asked for.
     pub(super) fn is_interrupted(&self) -> bool {
-        matches!(self, Maker::Network(network) if network.is_interrupted())
+        match self {
+            Maker::Network(network) => network.is_interrupted(),
+            Maker::Enhancer(enhancer) => enhancer.is_interrupted(),
+            Maker::Other { .. } => false,
+        }
     }
 
     /// Makes the key frame that is asked for.
@@ -138,6 +150,7 @@ impl Maker {
                 let (pixels, swapped) = (&request.pixels, &mut request.swapped);
                 network.swap_crop(request.key.track, side, pixels, &request.identity, weight, swapped)?;
             }
+            Maker::Enhancer(enhancer) => enhancer.enhance_crop(&request.pixels, &mut request.swapped)?,
             Maker::Other { swapper, .. } => {
                 let crop = KeyCrop {
                     track: request.key.track,
@@ -155,6 +168,7 @@ impl Maker {
             return Err(self.error("it gives values that are no numbers".into()));
         }
         masks.write(request.side, request.map, &request.mesh, &request.params, mask);
+        mask.iter_mut().zip(&request.limit).for_each(|(to, limit)| *to = to.min(*limit));
         if let Maker::Network(network) = self {
             network.see(&request.key.patch, &request.seen, request.params.masks, masks, mask)?;
         }

@@ -6,6 +6,8 @@
 //! both, to a fraction of a pixel. What the camera shows differently now is light where it is slow,
 //! which is added, and expression, noise or a hand where it is quick, of which a part is. Each track
 //! has a bank of key frames, of which the nearest in pose and expression are blended.
+//!
+//! An enhancer's work is carried in the same way, over faces that were swapped already.
 
 mod bank;
 pub(crate) mod cells;
@@ -25,10 +27,10 @@ use key::Request;
 use maker::Framing;
 pub(crate) use maker::Maker;
 pub use maker::{KeyCrop, KeySwapper};
-use small::to_grid;
+use small::{from_grid, to_grid};
 use worker::{Outcome, Worker};
 
-use super::neural::{Grid, NetworkFacts, Pixels, fill, points_of};
+use super::neural::{Grid, NetworkFacts, NeuralSwap, Pixels, fill, points_of};
 use crate::engine::{
     EngineError, Plan, Source,
     frame::{Frame, Layer, Region},
@@ -63,6 +65,10 @@ pub(crate) struct HybridSwap {
     facts: Arc<NetworkFacts>,
     /// It needs the source prepared for it.
     identifies: bool,
+    /// It goes over faces that were swapped already, at fixed distances.
+    enhances: bool,
+    /// Each key frame shows alone, until the next.
+    alone: bool,
     banks: Vec<Bank>,
     /// Of ended tracks, kept for their memory, as are requests.
     spare: Vec<Bank>,
@@ -83,12 +89,15 @@ impl HybridSwap {
         let framing = maker.framing().ok_or_else(|| std::io::Error::other("it has no alignment template"))?;
         let (facts, sights) = (maker.facts().clone(), maker.sights().to_vec());
         let identifies = matches!(maker, Maker::Network(_));
+        let enhances = matches!(maker, Maker::Enhancer(_));
         Ok(HybridSwap {
             worker: Worker::spawn(maker)?,
             framing,
             sights,
             facts,
             identifies,
+            enhances,
+            alone: false,
             banks: Vec::with_capacity(MAX_TRACKS),
             spare: Vec::with_capacity(MAX_TRACKS),
             requests: Vec::with_capacity(4),
@@ -120,6 +129,24 @@ impl HybridSwap {
         params: &Params,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
+        self.follow_over(frame, plan, source, params, None, pool)
+    }
+
+    /// As [`follow`](Self::follow), over what was swapped by `under`, where a network did it.
+    ///
+    /// # Errors
+    /// As `follow`.
+    pub fn follow_over(
+        &mut self,
+        frame: &Frame<'_>,
+        plan: &Plan,
+        source: &Source,
+        params: &Params,
+        under: Option<&NeuralSwap>,
+        pool: &mut Pool,
+    ) -> Result<(), EngineError> {
+        let params = &if self.enhances { at_intervals(params) } else { *params };
+        self.alone = self.enhances && params.enhancer_interval <= 1;
         self.number += 1;
         self.report = HybridReport { error_db: self.report.error_db, ..HybridReport::default() };
         if plan.restart || plan.cut {
@@ -130,14 +157,14 @@ impl HybridSwap {
             self.take(outcome)?;
         }
         for face in plan.faces.iter().filter(|face| is_drawn(face)) {
-            self.bring(frame, plan, face, pool)?;
+            self.bring(frame, plan, face, params, pool)?;
         }
         let mut sources = plan.faces.iter().map(|face| face.shown(source)).chain([source]);
         let ready = !self.identifies || sources.all(|source| source.identity().is_some());
         if params.deterministic && ready {
-            self.ask_each(frame, plan, source, params, pool)?;
+            self.ask_each(frame, plan, source, params, under, pool)?;
         } else if ready && self.worker.is_idle() {
-            self.ask_neediest(frame, plan, source, params, pool)?;
+            self.ask_neediest(frame, plan, source, params, under, pool)?;
         }
         self.tell();
         Ok(())
@@ -186,8 +213,9 @@ impl HybridSwap {
             self.report.arrived += 1;
             self.report.network_time += request.spent;
             bank.error = request.error.or(bank.error);
-            let key = std::mem::take(&mut request.key);
-            if let Some(old) = bank.add(key) {
+            if self.alone {
+                bank.replace(&mut request.key);
+            } else if let Some(old) = bank.add(std::mem::take(&mut request.key)) {
                 request.key = old;
             }
         }
@@ -207,6 +235,7 @@ impl HybridSwap {
         frame: &Frame<'_>,
         plan: &Plan,
         face: &Face,
+        params: &Params,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
         let number = self.number;
@@ -215,12 +244,15 @@ impl HybridSwap {
         let side = framing.side(0);
         let Some(map) = framing.map(&points_of(&face.raw), side) else { return Ok(()) };
         let map = to_grid(map, side);
-        let anew = matches!(face.show, Show::Swap { relight } if relight || face.fresh);
-        if !anew && bank.asked.is_some() {
+        if !is_anew(face) && bank.asked.is_some() {
             bank.map = map;
             return Ok(());
         }
         bank.look(frame, face, map, pool)?;
+        if self.alone && need::is_due(bank, face, number, params) {
+            // Another will take its place at once.
+            return Ok(());
+        }
         bank.settle(number, plan.dt, face.fresh, pool)
     }
 
@@ -231,20 +263,31 @@ impl HybridSwap {
         plan: &Plan,
         source: &Source,
         params: &Params,
+        under: Option<&NeuralSwap>,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
         for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
             let Some(at) = self.banks.iter().position(|bank| bank.track == face.track) else { continue };
-            if !need::is_due(&self.banks[at], face, self.number, params) {
+            if !need::is_due(&self.banks[at], face, self.number, params) || self.rests(at, face) {
                 continue;
             }
-            self.ask(at, frame, plan, face, source, params, pool)?;
+            // One that was asked for while nobody waited.
+            while !self.worker.is_idle() {
+                let Some(outcome) = self.worker.wait() else { break };
+                self.take(outcome)?;
+            }
+            self.ask(at, frame, plan, face, source, params, under, pool)?;
             if let Some(outcome) = self.worker.wait() {
                 self.take(outcome)?;
             }
             self.banks[at].settle(self.number, Duration::ZERO, face.fresh, pool)?;
         }
         Ok(())
+    }
+
+    /// Whether an enhancer has nothing new to see of a face, since its last swap was only carried.
+    fn rests(&self, at: usize, face: &Face) -> bool {
+        self.enhances && !is_anew(face) && self.banks[at].asked.is_some()
     }
 
     /// Has a key frame made of the face that needs one most, if any does.
@@ -254,18 +297,23 @@ impl HybridSwap {
         plan: &Plan,
         source: &Source,
         params: &Params,
+        under: Option<&NeuralSwap>,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
         let mut neediest = (1.0, None);
         for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
             let Some(at) = self.banks.iter().position(|bank| bank.track == face.track) else { continue };
-            let need = need::of(&self.banks[at], self.number, plan.dt, params);
+            let need = match self.enhances {
+                true if self.rests(at, face) => 0.0,
+                true => need::by_age(&self.banks[at], self.number, params),
+                false => need::of(&self.banks[at], self.number, plan.dt, params),
+            };
             if need >= neediest.0 {
                 neediest = (need, Some((at, face)));
             }
         }
         match neediest.1 {
-            Some((at, face)) => self.ask(at, frame, plan, face, source, params, pool),
+            Some((at, face)) => self.ask(at, frame, plan, face, source, params, under, pool),
             None => Ok(()),
         }
     }
@@ -280,6 +328,7 @@ impl HybridSwap {
         face: &Face,
         source: &Source,
         params: &Params,
+        under: Option<&NeuralSwap>,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
         let source = face.shown(source);
@@ -299,6 +348,11 @@ impl HybridSwap {
         request.identity.clear();
         request.identity.extend(source.identity().iter().flat_map(|identity| identity.values()));
         bank.carry(&mut request.carried);
+        request.limit.clear();
+        let seen = [Masks::OCCLUSION, Masks::REGION].into_iter().any(|mask| params.masks.contains(mask));
+        if let Some(under) = under.filter(|_| seen) {
+            under.mask_on(face.track, &face.mesh, map, side, &mut request.limit);
+        }
         request.pixels.resize(3 * side * side, 0.0);
         let grid = Grid { map, boost: 1, phase: (0, 0) };
         fill(frame, grid, &Pixels::levels(side), &mut request.pixels, pool).map_err(EngineError::Panicked)?;
@@ -344,6 +398,14 @@ impl HybridSwap {
         if bank.shown <= 0.0 {
             return Ok(None);
         }
+        if let [key] = &bank.keys[..]
+            && self.alone
+            && key.number == self.number
+        {
+            // Made of this very frame, so there is nothing to carry.
+            let map = from_grid(bank.map, key.patch.side);
+            return key.patch.paste(frame, map, params.opacity * bank.shown, &mut self.layer, pool);
+        }
         draw::draw(bank, frame, params.opacity, &mut self.layer, pool)
     }
 
@@ -353,6 +415,19 @@ impl HybridSwap {
         let errors = self.banks.iter().filter_map(|bank| bank.error);
         self.report.error_db = errors.reduce(f32::min).or(self.report.error_db);
     }
+}
+
+/// As an enhancer is to run: as often as asked for, but no more often than faces are swapped afresh.
+fn at_intervals(params: &Params) -> Params {
+    let mut params = *params;
+    params.effort.key_interval = params.enhancer_interval.max(params.effort.swap_interval);
+    params.deterministic |= params.enhancer_interval <= 1;
+    params
+}
+
+/// Whether the face is swapped afresh.
+fn is_anew(face: &Face) -> bool {
+    matches!(face.show, Show::Swap { relight } if relight || face.fresh)
 }
 
 fn is_drawn(face: &Face) -> bool {

@@ -24,6 +24,14 @@ pub(super) fn is_due(bank: &Bank, face: &Face, number: u64, params: &Params) -> 
     bank.keys.is_empty() || face.fresh || since.is_none_or(|n| n >= interval(params))
 }
 
+/// As [`of`], where only time counts.
+pub(super) fn by_age(bank: &Bank, number: u64, params: &Params) -> f32 {
+    match bank.asked.filter(|_| !bank.keys.is_empty()) {
+        Some(asked) => number.saturating_sub(asked) as f32 / interval(params) as f32,
+        None => FIRST,
+    }
+}
+
 /// How much a face needs a key frame; from 1 on it gets one when the network is free.
 pub(super) fn of(bank: &Bank, number: u64, dt: Duration, params: &Params) -> f32 {
     if bank.keys.is_empty() {

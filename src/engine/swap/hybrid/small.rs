@@ -71,6 +71,12 @@ pub(super) fn to_grid(map: Similarity, side: usize) -> Similarity {
     Similarity { a: map.a * step, b: map.b * step, ..map }
 }
 
+/// The other way.
+pub(super) fn from_grid(map: Similarity, side: usize) -> Similarity {
+    let step = GRID as f32 / side as f32;
+    Similarity { a: map.a * step, b: map.b * step, ..map }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,6 +35,7 @@ pub struct Preparer {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one an element")]
 enum How {
     Image { template: Template, pixels: Pixels, pool: Pool },
     Embedding { recognizer: Recognizer, converter: Option<Session>, emap: Option<Vec<f32>>, unit: bool },
@@ -99,6 +100,14 @@ impl Preparer {
         match &self.how {
             How::Image { .. } => (0, 0),
             How::Embedding { recognizer, .. } => (recognizer.hits, recognizer.misses),
+        }
+    }
+
+    /// What was wrong with the folder that embeddings are kept in, since the last call; work goes on.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        match &mut self.how {
+            How::Image { .. } => Vec::new(),
+            How::Embedding { recognizer, .. } => recognizer.take_warnings(),
         }
     }
 

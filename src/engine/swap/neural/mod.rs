@@ -4,6 +4,7 @@
 //! from the frame, swapped, and mixed back into the box it came from.
 
 mod crop;
+mod enhancer;
 mod gather;
 mod identity;
 mod mask;
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub(crate) use crop::{Grid, Pixels, fill, fill_from};
+pub use enhancer::Enhancer;
 pub(crate) use gather::Waker;
 use gather::{Gather, Place};
 pub use identity::{Identity, Preparer};
@@ -33,7 +35,7 @@ use crate::{
     engine::{
         EngineError,
         frame::{Frame, Layer, Region},
-        geometry::Similarity,
+        geometry::{Point, Similarity},
         identity::norm,
         params::{Masks, Params},
         pool::Pool,
@@ -349,6 +351,20 @@ impl NeuralSwap {
         let boost = (self.kept[index].patch.side / self.network.pixels.size).max(1);
         let Some(map) = self.map(mesh, boost) else { return Ok(None) };
         self.kept[index].patch.paste(frame, map, params.opacity, &mut self.layer, pool)
+    }
+
+    /// Writes where the swap of a track's face shows, 0–1, row by row, on the square that `map` takes
+    /// from `side` pixels a side to the frame that `mesh` lies in; nothing where there is no swap.
+    pub fn mask_on(&self, track: u64, mesh: &Mesh, map: Similarity, side: usize, out: &mut Vec<f32>) {
+        out.clear();
+        let Some(kept) = self.kept.iter().find(|kept| kept.track == track) else { return };
+        let boost = (kept.patch.side / self.network.pixels.size).max(1);
+        let Some(back) = self.map(mesh, boost).map(Inverse::of) else { return };
+        out.extend((0..side * side).map(|at| {
+            let place = map.apply(Point::new((at % side) as f32 + 0.5, (at / side) as f32 + 0.5));
+            let place = back.apply(place.x, place.y);
+            kept.patch.sample(place.x, place.y).to_array()[3]
+        }));
     }
 
     /// Whether there is a swap to show for the track.

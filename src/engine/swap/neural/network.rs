@@ -56,6 +56,8 @@ pub struct NetworkFacts {
     pub licence: String,
     /// What it runs on.
     pub provider: Provider,
+    /// How that was chosen, where it was measured.
+    pub measured: Option<Arc<str>>,
     /// Images that go through in one run, at most.
     pub batch: usize,
 }
@@ -95,7 +97,7 @@ impl Network {
             return Err(session.unusable(format!("its input `source` is {source_shape:?} without the batch")));
         }
         let (mean, std) = (card.postprocess.mean.values(), card.postprocess.std.values());
-        let cpu = Options { provider: Provider::Cpu, device: None, ..options.clone() };
+        let cpu = options.on_cpu();
         let preparer = Preparer::load(&session, &card, &partners, wanted, &cpu)?;
         let recognizer =
             partners.recognizer.as_ref().map(|model| Recognizer::load(model, &cpu)).transpose()?;
@@ -110,11 +112,9 @@ impl Network {
         let facts = NetworkFacts {
             name: model.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             sha256: crate::models::hash(&model.path)?,
-            licence: match &card.note {
-                Some(note) => format!("{} ({note})", card.licence),
-                None => card.licence.clone(),
-            },
+            licence: card.licence_and_note(),
             provider: session.provider(),
+            measured: session.measured().cloned(),
             batch,
         };
         let network = Network {
