@@ -340,7 +340,7 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
         file("occluder-file", "Occluder file", "ONNX file of a network that sees what lies before a face, for masks=occlusion: xseg; several with commas between (else xseg_1.onnx beside the swap network)"),
         file("parser-file", "Parser file", "ONNX file of a network that tells the parts of a face, for masks=region: bisenet (else bisenet_resnet_34.onnx beside the swap network)"),
         file("enhancer-file", "Enhancer file", "ONNX file of a network that restores the detail of swapped faces: GFPGAN, CodeFormer, GPEN"),
-        file("model-cache-dir", "Model cache folder", "Where execution providers keep what they compiled"),
+        file("model-cache-dir", "Model cache folder", "Where execution providers keep what they compiled, and where embeddings of photos and the fastest compute units are kept"),
         glib::ParamSpecEnum::builder_with_default("execution-provider", d.execution_provider)
             .nick("Execution provider")
             .blurb("What the swap network runs on; one that is not there is an error")
