@@ -400,7 +400,9 @@ impl Painter {
         });
         let scene = plan.cut || plan.restart;
         each(&mut self.pool, lit, &|(light, face, relight)| {
-            if scene {
+            // A face that comes back is seen in part and its mesh is not settled: all of it would depart
+            // from what was remembered, and show as it came.
+            if scene || face.fresh {
                 light.occlusion.forget();
             }
             light.occlusion.observe(frame, &face.raw, plan.dt);
