@@ -218,17 +218,23 @@ impl NeuralSwap {
         waiting
     }
 
-    /// Starts the run that is being filled, where none is under way.
+    /// Where the oldest frame's last image is.
+    fn oldest(&self) -> Option<Place> {
+        let last = self.frames.front()?.checked_sub(1)?;
+        Some(self.jobs.get(last)?.place)
+    }
+
+    /// Starts the run that is being filled, where the oldest frame waits for it and none is under way.
     pub fn hurry(&mut self) {
-        if self.gather.is_idle() {
+        // A run that ended since that frame was asked for does not leave it waiting.
+        if self.oldest().is_some_and(|place| self.gather.is_open(place)) && self.gather.is_idle() {
             self.gather.close(&mut self.network.session);
         }
     }
 
     /// Whether the oldest frame can leave without waiting.
     pub fn is_ready(&mut self) -> bool {
-        let last = self.frames.front().and_then(|count| count.checked_sub(1));
-        last.and_then(|last| self.jobs.get(last)).is_none_or(|job| self.gather.is_done(job.place))
+        self.oldest().is_none_or(|place| self.gather.is_done(place))
     }
 
     /// Lets the oldest frame leave, whose tracks' meshes are `mesh`; [`paste`](Self::paste) then shows
