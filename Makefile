@@ -97,10 +97,10 @@ clippy: deps
 
 # The macOS code is only type-checked elsewhere: no Apple target can be installed.
 macos: deps
-	cargo check --workspace --lib --features gst-plugin-faceswap/check-macos
+	cargo check --lib --features check-macos
 
 docs: deps
-	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
 
 # Ten minutes of a live 1080p60 stream, with something else on all cores in between.
 soak: deps models

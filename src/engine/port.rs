@@ -12,7 +12,7 @@ use super::{
 use crate::sync::lock;
 
 /// Hands a swap network to a painter: from its next frame on the painter swaps by it, where the
-/// source was prepared for it ([`Source::identify`]), and by the mesh engine until then. The network
+/// source was prepared for it ([`Source::identify`](crate::engine::Source::identify)), and by the mesh engine until then. The network
 /// before goes with the frame that takes this one.
 #[derive(Debug, Clone, Default)]
 pub struct NetworkPort(Arc<Mutex<Offers>>);
