@@ -25,7 +25,8 @@ HEADLESS := xvfb xauth libgl1-mesa-dri libegl1 libxkbcommon-x11-0 libxcursor1 li
 # What makes a Debian package.
 PACKAGING := dpkg-dev binutils
 
-.PHONY: help demo live deps models build test fmt clippy macos docs bench soak install uninstall deb reference clean
+.PHONY: help demo live deps models build test fmt clippy macos docs bench soak install uninstall deb reference clean \
+	fuzz sanitize deny sbom reproducible unrest
 .NOTPARALLEL:
 
 help:
@@ -36,6 +37,12 @@ help:
 	@echo 'make test       everything that must hold before a change lands'
 	@echo 'make bench      measure speed, allocations and memory: tables, JSON and a page with plots in target/bench'
 	@echo 'make soak       ten minutes live: nothing lost, latency as told, memory flat'
+	@echo 'make unrest     an hour in which source, settings, caps and the number of elements change'
+	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=1800, with a nightly Rust'
+	@echo 'make sanitize   AddressSanitizer, valgrind, helgrind, Miri'
+	@echo 'make deny       licences, sources and forbidden packages'
+	@echo 'make sbom       bill of materials, CycloneDX: $(TARGET)/sbom'
+	@echo 'make reproducible  two release builds in two places must be the same'
 	@echo 'make install    plugin and models into your home, where GStreamer finds them by itself'
 	@echo 'make uninstall  remove what install put there'
 	@echo 'make deb        a Debian package: $(TARGET)/packages'
@@ -85,7 +92,7 @@ build: deps
 
 # The list of what must hold; cargo's own summary comes last. FFmpeg judges files, and shares no code with what
 # writes them; an example is in Python.
-test: APT += ffmpeg parallel $(PACKAGING) python3-gi gir1.2-gstreamer-1.0 $(HEADLESS)
+test: APT += strace ffmpeg parallel $(PACKAGING) python3-gi gir1.2-gstreamer-1.0 $(HEADLESS)
 test: deps models fmt clippy macos docs demo
 	cargo test --workspace --no-fail-fast --lib --tests
 
@@ -106,6 +113,11 @@ docs: deps
 soak: deps models
 	cargo run --release --example soak -- --seconds 600 $(if $(VIDEO),--video '$(VIDEO)')
 	cargo run --release --example soak -- --seconds 60 --hog $(if $(VIDEO),--video '$(VIDEO)')
+
+# An hour in which everything changes, and five minutes of it with twenty elements; UNREST_SECONDS shortens it.
+UNREST_SECONDS ?= 3600
+unrest: deps models
+	cargo run --release --example unrest -- --seconds $(UNREST_SECONDS)
 
 # Tables of benches/, and the suite as JSON and as a page. COMPARE=old.json fails where something became slower.
 bench: deps models
@@ -149,6 +161,32 @@ deb: build models
 
 reference: build
 	GST_PLUGIN_PATH='$(TARGET)/release' gst-inspect-1.0 --no-colors faceswap | sed 's|$(abspath $(TARGET))/release/||' > docs/reference.txt
+
+# Tools of cargo's that only these targets need, into a folder of their own, once.
+TOOLS := $(abspath $(TARGET))/tools
+tool = test -x '$(TOOLS)/bin/$(1)' || cargo install --root '$(TOOLS)' --locked $(1)
+
+# What is found lies in fuzz/artifacts; new inputs in target/fuzz. All targets run at once, at low priority.
+FUZZ_SECONDS ?= 1800
+FUZZ_TARGETS ?= cards onnx images frames caps outputs strings events
+fuzz: deps models
+	@$(call tool,cargo-fuzz)
+	@fuzz/run.sh '$(TOOLS)/bin' '$(abspath $(TARGET))/fuzz' $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+sanitize: APT += valgrind
+sanitize: deps models
+	@packaging/sanitize.sh '$(abspath $(TARGET))/sanitize'
+
+deny: deps
+	@$(call tool,cargo-deny)
+	'$(TOOLS)/bin/cargo-deny' --workspace check $(if $(ADVISORIES),advisories) bans licenses sources
+
+sbom: deps
+	@$(call tool,cargo-cyclonedx)
+	@packaging/sbom.sh '$(TOOLS)/bin' '$(TARGET)/sbom'
+
+reproducible: deps
+	@packaging/reproducible.sh '$(abspath $(TARGET))/reproducible'
 
 clean:
 	cargo clean

@@ -4,10 +4,15 @@
 pub mod control;
 pub mod element;
 pub mod engine;
+mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod models;
 mod sync;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    models::forbid_telemetry();
     element::register(plugin)
 }
 

@@ -7,7 +7,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Instant,
 };
 
@@ -34,9 +37,30 @@ fn tool(name: &str, plugins: &Path) -> Command {
     command
 }
 
+/// Runs a line, after which no object of GStreamer's may be left.
 fn launch(line: &str) -> Output {
+    static RUN: AtomicUsize = AtomicUsize::new(0);
+    let traced = plugin().join(format!("leaks-{}", RUN.fetch_add(1, Ordering::Relaxed)));
     let mut command = tool("gst-launch-1.0", plugin());
-    command.env("GST_FACESWAP_MODEL_DIR", models()).args(words(line)).output().unwrap()
+    let output = command
+        .env("GST_FACESWAP_MODEL_DIR", models())
+        .env("GST_TRACERS", "leaks")
+        .env("GST_DEBUG", "GST_TRACER:7")
+        .env("GST_DEBUG_FILE", &traced)
+        .env("GST_DEBUG_NO_COLOR", "1")
+        .args(words(line))
+        .output()
+        .unwrap();
+    let left = fs::read_to_string(&traced).unwrap();
+    assert!(left.contains("leaks"), "nothing was traced");
+    assert_eq!(alive(&left), Vec::<&str>::new(), "{line}");
+    output
+}
+
+/// What the leaks tracer tells of.
+fn alive(traced: &str) -> Vec<&str> {
+    let objects = traced.lines().filter(|line| line.contains("object-alive, type-name=(string)"));
+    objects.filter(|line| !line.contains("%s")).collect()
 }
 
 /// A line of a shell without quotes.
@@ -150,11 +174,7 @@ fn no_object_is_leaked() {
             .unwrap();
         let traced = complaint(&output);
         assert!(traced.contains("element-latency") && traced.contains("faceswap0"), "nothing was traced");
-        let alive: Vec<&str> = traced
-            .lines()
-            .filter(|line| line.contains("object-alive, type-name=(string)") && !line.contains("%s"))
-            .collect();
-        assert_eq!(alive, Vec::<&str>::new());
+        assert_eq!(alive(&traced), Vec::<&str>::new());
     }
 }
 

@@ -293,7 +293,7 @@ impl BaseTransformImpl for FaceSwap {
             let neural =
                 settings.neural().map_err(|e| gst::error_msg!(gst::LibraryError::Settings, ("{e}")))?;
             let (reference, map) = (settings.reference.as_deref(), settings.face_map.as_deref());
-            job::check(list, &search, neural.is_some(), reference, map).map_err(|e| e.to_start_error())?;
+            job::check(list, &search, neural.as_ref(), reference, map).map_err(|e| e.to_start_error())?;
         }
         let neural = settings.neural().unwrap_or_default();
         self.set_budget(settings.max_memory);

@@ -94,11 +94,11 @@ impl From<&LoadError> for glib::Error {
     }
 }
 
-/// What can be said without loading anything: whether the files are there.
+/// What can be said without loading anything: whether the files are there, and the cache is one's own.
 pub(super) fn check(
     list: &str,
     search: &Search,
-    network: bool,
+    network: Option<&Neural>,
     reference: Option<&str>,
     map: Option<&str>,
 ) -> Result<(), LoadError> {
@@ -109,8 +109,9 @@ pub(super) fn check(
         return Err(SourceError::Missing { path }.into());
     }
     Pack::find(search)?;
-    if network {
+    if let Some(network) = network {
         search.check_swapper()?;
+        network.options.prepare_cache()?;
     }
     search.enhancer()?;
     if reference.is_some() || !pairs.is_empty() {

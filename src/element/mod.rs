@@ -4,6 +4,8 @@ mod choice;
 mod enums;
 mod flight;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod govern;
 mod imp;
 mod job;

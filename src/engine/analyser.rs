@@ -303,7 +303,7 @@ impl Analyser {
 }
 
 /// Adds what is to be drawn on one track's face.
-fn describe(
+pub(super) fn describe(
     track: &mut Track,
     frame: (usize, usize),
     params: &Params,
@@ -368,7 +368,7 @@ fn show(track: &Track, params: &Params, relight: bool, time: Duration) -> Show {
 }
 
 /// Whether the crop that the mesh asks for looks where the detector saw the face.
-fn agree(detected: CropBox, mesh: CropBox) -> bool {
+pub(super) fn agree(detected: CropBox, mesh: CropBox) -> bool {
     let ratio = mesh.side / detected.side;
     (0.5..2.0).contains(&ratio) && detected.centre.distance(mesh.centre) < 0.35 * detected.side
 }

@@ -8,6 +8,8 @@ pub mod detect;
 mod error;
 mod finder;
 pub mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub mod geometry;
 mod identity;
 mod label;

@@ -9,6 +9,10 @@ use std::{
 use serde::Deserialize;
 
 use super::ModelError;
+use crate::files;
+
+/// Bytes of a card at most.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// What a model does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -264,7 +268,7 @@ impl Card {
     /// The card is there and cannot be read or parsed.
     pub fn beside(file: &Path) -> Result<Option<Arc<Card>>, ModelError> {
         let path = file.with_extension("toml");
-        match std::fs::read_to_string(&path) {
+        match files::read_text(&path, MOST_BYTES) {
             Ok(text) => Card::parse(&text, &path).map(|card| Some(Arc::new(card))),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(ModelError::Card { path, reason: e.to_string() }),

@@ -24,6 +24,8 @@ pub enum ModelError {
     Unknown { role: Role, path: PathBuf, found: String },
     #[error("model {}: card `{card}` says family `{family}`, which is no {role} this plugin can read", path.display())]
     Unsupported { role: Role, path: PathBuf, card: String, family: String },
+    #[error("model cache folder {}: it cannot be used: {reason}", path.display())]
+    Cache { path: PathBuf, reason: String },
     #[error("model card {}: {reason}", path.display())]
     Card { path: PathBuf, reason: String },
     #[error("ONNX Runtime not found: {}: {reason}; run `make models` to fetch it, or name the library with ORT_DYLIB_PATH", path.display())]

@@ -7,6 +7,13 @@ use std::{
 };
 
 use super::{Card, ModelError, Origin, Role};
+use crate::files;
+
+/// Where this was built. Packages name no folder.
+const BUILD: &str = match option_env!("GST_FACESWAP_BUILD_FOLDER") {
+    Some(folder) => folder,
+    None => env!("CARGO_MANIFEST_DIR"),
+};
 
 const DETECTOR: &str = "centerface.onnx";
 const RECOGNIZER: &str = "mobilefacenet.onnx";
@@ -53,7 +60,13 @@ impl Search {
         let own = |data: PathBuf| data.join("gst-faceswap").join("models");
         folders.extend(data_folder().map(own));
         folders.extend(system_folders().into_iter().map(own).filter(|folder| folder.is_dir()));
-        folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
+        if !BUILD.is_empty() {
+            let built = Path::new(BUILD).join("models");
+            // Where the plugin came from elsewhere, anybody may have made a folder of that name.
+            if !built.exists() || files::is_own(&built) {
+                folders.push(built);
+            }
+        }
         folders
     }
 

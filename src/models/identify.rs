@@ -1,13 +1,15 @@
 //! Which card a file belongs to when neither a card beside it nor its name tells.
 
-use std::{fmt::Write, fs::File, io::Read, path::Path, sync::Arc};
+use std::{fmt::Write, io::Read, path::Path, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
 use super::{
     Card, Model, ModelError, Role,
     graph::{Places, Port, compare},
+    onnx,
 };
+use crate::files;
 
 /// SHA-256 of a file in lower-case hexadecimal. Reads all of it.
 ///
@@ -15,7 +17,7 @@ use super::{
 /// [`ModelError::Unreadable`].
 pub fn sha256(path: &Path) -> Result<String, ModelError> {
     let unreadable = |e: std::io::Error| ModelError::Unreadable { path: path.into(), reason: e.to_string() };
-    let mut file = File::open(path).map_err(unreadable)?;
+    let mut file = files::open(path, onnx::MOST_BYTES).map_err(unreadable)?;
     let (mut hash, mut block) = (Sha256::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut block).map_err(unreadable)? {

@@ -2,7 +2,6 @@
 
 use std::{
     ffi::CString,
-    fs::File,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -16,7 +15,7 @@ use super::{
     Card, Model, ModelError, Options, Provider, cuda,
     graph::{Places, Port, compare},
     identify,
-    onnx::Opened,
+    onnx::{self, Opened},
     provider::cache_name,
     runtime,
 };
@@ -62,9 +61,7 @@ impl Loaded {
         if !path.is_file() {
             return Err(ModelError::NoSuchFile { role: model.role, path });
         }
-        if let Err(e) = File::open(&path) {
-            return Err(ModelError::Unreadable { path, reason: e.to_string() });
-        }
+        onnx::check(&path)?;
         let environment = runtime::load(model.runtime.as_deref())?;
         let invalid = |e: ort::Error| ModelError::Invalid { path: path.clone(), reason: e.message().into() };
         let name = match &options.cache {

@@ -6,6 +6,8 @@ mod card;
 mod cuda;
 mod error;
 mod find;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod graph;
 mod identify;
 mod library;
@@ -28,6 +30,7 @@ pub use identify::sha256;
 pub use library::{LibraryDevice, library_devices};
 pub use measure::{Measured, fastest};
 pub use provider::{Options, Provider};
+pub(crate) use runtime::forbid_telemetry;
 pub use runtime::{
     LIBRARY, LogLevel, LogSink, load as load_runtime, loaded as runtime_loaded, set_log_level, set_log_sink,
 };

@@ -14,6 +14,7 @@ use ort::{
 use sha2::{Digest, Sha256};
 
 use super::{ModelError, library, runtime, shared};
+use crate::files;
 
 /// An execution provider of ONNX Runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -164,6 +165,15 @@ impl Options {
         }
     }
 
+    /// Makes the cache's folder, or sees that nobody else can write into the one there is: what lies
+    /// there is run.
+    ///
+    /// # Errors
+    /// [`ModelError::Cache`].
+    pub fn prepare_cache(&self) -> Result<(), ModelError> {
+        self.cache.as_deref().map_or(Ok(()), private)
+    }
+
     pub(super) fn error(&self, reason: String) -> ModelError {
         let runtime = runtime::loaded().map_or_else(PathBuf::new, PathBuf::from);
         ModelError::Provider { provider: self.provider, runtime, reason }
@@ -179,8 +189,8 @@ impl Options {
         if let Some(folder) = &cache
             && matches!(self.provider, Provider::CoreMl | Provider::TensorRt | Provider::OpenVino)
         {
-            let failed = |e| self.error(format!("its cache {} cannot be made: {e}", folder.display()));
-            std::fs::create_dir_all(folder).map_err(failed)?;
+            self.prepare_cache()?;
+            private(folder)?;
         }
         let cache = cache.map(|folder| folder.display().to_string());
         Ok(Some(match self.provider {
@@ -253,4 +263,9 @@ pub(super) fn cache_name(path: &Path) -> Result<String, ModelError> {
     hash.update(ort::info());
     let digest = hash.finalize();
     Ok(digest.iter().take(8).fold(format!("{stem}-"), |name, byte| format!("{name}{byte:02x}")))
+}
+
+fn private(folder: &Path) -> Result<(), ModelError> {
+    let unusable = |e: std::io::Error| ModelError::Cache { path: folder.into(), reason: e.to_string() };
+    files::private_folder(folder).map_err(unusable)
 }

@@ -76,7 +76,19 @@ pub fn load(path: Option<&Path>) -> Result<&'static Environment, ModelError> {
     })
 }
 
+/// Keeps ONNX Runtime from sending reports: official builds for Linux do so from 1.29 on unless this
+/// is set before they are loaded. To be called as early as can be, since it changes the environment.
+pub(crate) fn forbid_telemetry() {
+    const NAME: &str = "ORT_DISABLE_TELEMETRY";
+    if std::env::var_os(NAME).is_none_or(|value| value != "1") {
+        // SAFETY: Rust's own readers are locked out. C's are not, so the plugin does this when it is
+        // loaded, before it has a thread; a library user's first load of a model comes too early for them as well.
+        unsafe { std::env::set_var(NAME, "1") };
+    }
+}
+
 fn build(path: &Path) -> Result<Environment, ModelError> {
+    forbid_telemetry();
     let builder = ort::init_from(path).map_err(|error| explain(error, path))?;
     let environment = builder
         .with_name("faceswap")

@@ -8,6 +8,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use crate::files;
+
 /// Writes a file (mode 600) into its folder, which is made (mode 700) if need be.
 ///
 /// # Errors
@@ -15,7 +17,7 @@ use std::{
 /// before.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    own(path.parent().ok_or(ErrorKind::InvalidInput)?)?;
+    files::private_folder(path.parent().ok_or(ErrorKind::InvalidInput)?)?;
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let part = path.with_extension(format!("{}-{number}.part", process::id()));
     let mut options = OpenOptions::new();
@@ -28,21 +30,4 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::rename(&part, path)
     });
     written.inspect_err(|_| drop(fs::remove_file(&part)))
-}
-
-fn own(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
-    #[cfg(unix)]
-    {
-        let mode = std::os::unix::fs::PermissionsExt::mode(&folder.metadata()?.permissions());
-        if mode & 0o022 != 0 {
-            let reason = format!("others may write there (mode {:o}); run chmod 700 on it", mode & 0o777);
-            return Err(io::Error::new(ErrorKind::PermissionDenied, reason));
-        }
-    }
-    Ok(())
 }

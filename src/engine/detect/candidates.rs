@@ -64,7 +64,8 @@ impl Candidates {
             score: score.clamp(0.0, 1.0),
             points: points.map(map),
         };
-        if !detection.rect.is_finite() || !detection.points.iter().all(|p| p.x.is_finite() && p.y.is_finite())
+        if !(detection.rect.is_finite() && detection.rect.area() > 0.0)
+            || !detection.points.iter().all(|p| p.x.is_finite() && p.y.is_finite())
         {
             return;
         }

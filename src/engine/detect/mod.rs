@@ -3,6 +3,8 @@
 mod candidates;
 mod canvas;
 mod centerface;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod place;
 mod scrfd;
 #[cfg(test)]

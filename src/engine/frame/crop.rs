@@ -118,7 +118,7 @@ impl<'a> Plane<'a> {
     ) -> Self {
         let span = |start: f32, length: f32, size: usize| {
             let low = (start.max(0.0) as usize).min(size - 1);
-            let high = ((start + length).max(0.0) as usize + 1).clamp(low + 1, size);
+            let high = ((start + length).clamp(0.0, size as f32) as usize + 1).clamp(low + 1, size);
             (low, (high - low).div_ceil(shrink))
         };
         let (left, columns) = span(wanted.x, wanted.width, width);

@@ -31,7 +31,8 @@ pub(crate) struct Planar420<'a> {
     pub cb: &'a [u8],
     pub cr: &'a [u8],
     pub y_stride: usize,
-    pub c_stride: usize,
+    /// Of Cb and of Cr, which need not be the same.
+    pub c_strides: [usize; 2],
     pub c_step: usize,
     pub transform: Transform,
 }
@@ -39,8 +40,9 @@ pub(crate) struct Planar420<'a> {
 impl Reader for Planar420<'_> {
     #[inline(always)]
     fn components(&self, x: usize, y: usize) -> [u8; 3] {
-        let c = (y / 2) * self.c_stride + (x / 2) * self.c_step;
-        [self.y[y * self.y_stride + x], self.cb[c], self.cr[c]]
+        let (row, at) = (y / 2, (x / 2) * self.c_step);
+        let [cb, cr] = self.c_strides.map(|stride| row * stride + at);
+        [self.y[y * self.y_stride + x], self.cb[cb], self.cr[cr]]
     }
 
     #[inline(always)]
@@ -147,16 +149,17 @@ pub(super) const fn rgb_layout(format: PixelFormat) -> (usize, usize) {
 
 impl Frame<'_> {
     pub(crate) fn planar420(&self) -> Planar420<'_> {
-        let (cb, cr, c_step): (&[u8], &[u8], usize) = match self.format {
-            PixelFormat::Nv12 => (self.planes[1], self.planes[1].get(1..).unwrap_or(&[]), 2),
-            _ => (self.planes[1], self.planes[2], 1),
+        let [_, first, second] = self.strides;
+        let (cb, cr, c_step, c_strides): (&[u8], &[u8], usize, _) = match self.format {
+            PixelFormat::Nv12 => (self.planes[1], self.planes[1].get(1..).unwrap_or(&[]), 2, [first; 2]),
+            _ => (self.planes[1], self.planes[2], 1, [first, second]),
         };
         Planar420 {
             y: self.planes[0],
             cb,
             cr,
             y_stride: self.strides[0],
-            c_stride: self.strides[1],
+            c_strides,
             c_step,
             transform: Colorimetry::transform(self.colorimetry),
         }

@@ -160,12 +160,11 @@ fn blend_420(target: &mut Target<'_>, rows: Rows<'_>, x: usize, width: usize, he
         let to = &mut target.planes[0][j * y_stride + x..][..width];
         luma_row(to, &rows.r[span.clone()], &rows.g[span.clone()], &rows.b[span.clone()], &rows.a[span], &m);
     }
-    let c_stride = target.strides[1];
+    let [_, cb_stride, cr_stride] = target.strides;
     let [_, p1, p2] = &mut target.planes;
     for j in 0..height.div_ceil(2) {
         let top = 2 * j * rows.stride;
         let low = if 2 * j + 1 < height { top + rows.stride } else { top };
-        let start = j * c_stride;
         for i in 0..width.div_ceil(2) {
             let left = 2 * i;
             let right = (left + 1).min(width - 1);
@@ -174,13 +173,14 @@ fn blend_420(target: &mut Target<'_>, rows: Rows<'_>, x: usize, width: usize, he
                 continue;
             };
             if target.format == PixelFormat::Nv12 {
-                let to = start + x + 2 * i;
+                let to = j * cb_stride + x + 2 * i;
                 p1[to] = mix(p1[to], cb, a);
                 p1[to + 1] = mix(p1[to + 1], cr, a);
             } else {
-                let to = start + x / 2 + i;
-                p1[to] = mix(p1[to], cb, a);
-                p2[to] = mix(p2[to], cr, a);
+                let at = x / 2 + i;
+                let (first, second) = (j * cb_stride + at, j * cr_stride + at);
+                p1[first] = mix(p1[first], cb, a);
+                p2[second] = mix(p2[second], cr, a);
             }
         }
     }

@@ -77,7 +77,8 @@ fn path(text: &str) -> PathBuf {
         let escaped = (*first == b'%')
             .then(|| tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()))
             .flatten()
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+            .filter(|byte| *byte != 0);
         match escaped {
             Some(byte) => {
                 bytes.push(byte);
@@ -89,6 +90,9 @@ fn path(text: &str) -> PathBuf {
             }
         }
     }
+    #[cfg(unix)]
+    return PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes));
+    #[cfg(not(unix))]
     PathBuf::from(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -176,6 +180,6 @@ mod tests {
     #[test]
     fn file_uris_are_paths() {
         assert_eq!(strings("file:///home/a%20b/%C3%A9.jpg"), ["/home/a b/é.jpg"]);
-        assert_eq!(strings("file:///a%zz%2"), ["/a%zz%2"]);
+        assert_eq!(strings("file:///a%zz%2%00"), ["/a%zz%2%00"]);
     }
 }

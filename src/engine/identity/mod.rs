@@ -3,6 +3,8 @@
 mod cache;
 mod cut;
 mod decode;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod list;
 mod people;
 mod portrait;

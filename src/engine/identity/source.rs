@@ -63,6 +63,24 @@ pub struct Source {
 }
 
 impl Source {
+    /// Of the best photos, the best first, of which there is one at least.
+    fn of(mut cuts: Vec<Cut>, portraits: Vec<Portrait>) -> Source {
+        let photos: Vec<Photo<'_>> = cuts.iter().map(Cut::photo).collect();
+        let skin = bake(&photos);
+        let best = cuts.swap_remove(0);
+        let view = View { skin, shape: Shape::of(&best.mesh), photo: best.texture, uv: best.uv };
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Source { id, view, portraits, identity: OnceLock::new() }
+    }
+
+    /// Of one photo and a mesh on it, by no network.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(in crate::engine) fn of_mesh(photo: &RgbImage, mesh: &Mesh) -> Source {
+        mesh::prepare();
+        Source::of(vec![Cut::new(photo, Box::new(*mesh))], vec![Portrait::cut(photo, mesh)])
+    }
+
     /// Prepares the source for the network that `preparer` belongs to; once is enough.
     ///
     /// # Errors
@@ -163,13 +181,7 @@ impl SourceLoader {
             return Err(first.unwrap_or_else(|| SourceError::Missing { path: PathBuf::new() }));
         }
         warnings.extend(errors.iter().map(|e| SourceWarning::LeftOut(e.to_string())));
-        let photos: Vec<Photo<'_>> = cuts.iter().map(Cut::photo).collect();
-        let skin = bake(&photos);
-        let best = cuts.swap_remove(0);
-        let view = View { skin, shape: Shape::of(&best.mesh), photo: best.texture, uv: best.uv };
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok((Arc::new(Source { id, view, portraits, identity: OnceLock::new() }), warnings))
+        Ok((Arc::new(Source::of(cuts, portraits)), warnings))
     }
 
     /// A photo and the mesh of its largest face.

@@ -102,17 +102,21 @@ impl Landmarker {
         let input = session.input(0, &[1, SIZE as i64, SIZE as i64, 3])?;
         frame::crop(frame, map, SIZE, 1.0 / 255.0, scratch, input);
         session.run()?;
-        let scale = map.scale();
-        let (_, points) = session.output(0);
-        for (vertex, p) in mesh.iter_mut().zip(points.chunks_exact(3)) {
-            let at = map.apply(Point::new(p[0], p[1]));
-            *vertex = [at.x, at.y, p[2] * scale];
-        }
-        let (_, presence) = session.output(1);
-        let logit = presence.first().copied().unwrap_or(f32::NEG_INFINITY);
-        let finite = points.len() == 3 * VERTICES && mesh.iter().flatten().all(|v| v.is_finite());
-        Ok(if finite && logit.is_finite() { logit } else { f32::NEG_INFINITY })
+        Ok(read(map, session.output(0).1, session.output(1).1, mesh))
     }
+}
+
+/// Fills `mesh` with the network's points (crop pixels) and returns the presence logit, which is −∞
+/// where a number is missing or is none.
+pub(super) fn read(map: Similarity, points: &[f32], presence: &[f32], mesh: &mut Mesh) -> f32 {
+    let scale = map.scale();
+    for (vertex, p) in mesh.iter_mut().zip(points.chunks_exact(3)) {
+        let at = map.apply(Point::new(p[0], p[1]));
+        *vertex = [at.x, at.y, p[2] * scale];
+    }
+    let logit = presence.first().copied().unwrap_or(f32::NEG_INFINITY);
+    let finite = points.len() == 3 * VERTICES && mesh.iter().flatten().all(|v| v.is_finite());
+    if finite && logit.is_finite() { logit } else { f32::NEG_INFINITY }
 }
 
 /// The box around a mesh, in frame pixels.

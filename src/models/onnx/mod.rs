@@ -1,10 +1,11 @@
 //! Facts of an ONNX file that ONNX Runtime does not tell.
 
 mod batch;
+mod scan;
 pub mod schema;
 mod wire;
 
-use std::{fs::File, path::Path};
+use std::path::{Component, Path, PathBuf};
 
 use half::f16;
 use memmap2::Mmap;
@@ -13,14 +14,30 @@ use prost::{Message, bytes::Bytes};
 pub(super) use batch::{Opened, open};
 
 use super::ModelError;
+use crate::files;
+use scan::Need;
 use schema::{EXTERNAL, ModelProto, TensorProto, element};
 
-/// Reads a model through a mapping of its file: weights stay in the file until they are looked at.
+/// Bytes of a model file at most: protobuf's own limit. Larger models keep their weights in files
+/// beside theirs.
+pub(crate) const MOST_BYTES: u64 = 1 << 31;
+/// Bytes of the tensor that is read here at most.
+const MOST_TENSOR: usize = 1 << 28;
+
+/// A model's bytes, through a mapping of its file: weights stay in the file until they are looked at.
 ///
 /// # Errors
-/// The file cannot be opened, or is not a whole ONNX model.
-pub fn read(path: &Path) -> Result<ModelProto, ModelError> {
-    decode(path, map(path)?)
+/// The file cannot be opened, is no regular file, or is too large to be a model.
+pub fn map(path: &Path) -> Result<Bytes, ModelError> {
+    let unreadable = |e: std::io::Error| ModelError::Unreadable { path: path.into(), reason: e.to_string() };
+    let file = files::open(path, MOST_BYTES).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.len() == 0 {
+        return Ok(Bytes::new());
+    }
+    // SAFETY: the mapping is private and read only. A program that truncated the file while it is
+    // read here would end this process, as it would end ONNX Runtime, which maps files too.
+    let mapping = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
+    Ok(Bytes::from_owner(mapping))
 }
 
 fn decode(path: &Path, bytes: Bytes) -> Result<ModelProto, ModelError> {
@@ -28,26 +45,82 @@ fn decode(path: &Path, bytes: Bytes) -> Result<ModelProto, ModelError> {
     model.map_err(|e| ModelError::Invalid { path: path.into(), reason: e.to_string() })
 }
 
-fn map(path: &Path) -> Result<Bytes, ModelError> {
-    let unreadable = |e: std::io::Error| ModelError::Unreadable { path: path.into(), reason: e.to_string() };
-    let file = File::open(path).map_err(unreadable)?;
-    // SAFETY: the mapping is private and read only. A program that truncated the file while it is
-    // read here would end this process, as it would end ONNX Runtime, which maps files too.
-    let mapping = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
-    Ok(Bytes::from_owner(mapping))
+/// Sees that a model keeps to itself, before the runtime is given it: its weights lie in it or in
+/// regular files of its own folder, and it brings nothing compiled along that a provider would run.
+///
+/// # Errors
+/// Says what the model asks for.
+pub fn check(path: &Path) -> Result<(), ModelError> {
+    let model = map(path)?;
+    let invalid = |reason: String| ModelError::Invalid { path: path.into(), reason };
+    scan::needs(&model, &mut |need| match need {
+        Need::Operator(b"EPContext") => {
+            Err("it holds something compiled for one execution provider, which is not run; export it without"
+                .into())
+        }
+        Need::Operator(_) => Ok(()),
+        Need::File(name) => beside(path, name),
+    })
+    .map_err(invalid)
+}
+
+/// See [`crate::fuzzing`].
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn fuzzing(model: &[u8]) {
+    let _ = scan::needs(model, &mut |need| match need {
+        Need::File(name) => beside(Path::new("/nowhere/model.onnx"), name),
+        Need::Operator(_) => Ok(()),
+    });
+}
+
+/// Whether a file that a model names lies in the model's folder. A model that is a link may also have
+/// it beside what the link leads to.
+fn beside(model: &Path, name: &[u8]) -> Result<(), String> {
+    let shown = String::from_utf8_lossy(name);
+    let wrong = |what: &str| {
+        format!(
+            "its weights lie in {shown:?}, {what}; weights must be regular files in the model's own folder"
+        )
+    };
+    let name = std::str::from_utf8(name).map_err(|_| wrong("which is no name"))?;
+    let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if name.is_empty() || name.contains('\0') || !Path::new(name).components().all(inside) {
+        return Err(wrong("which leads out of the folder"));
+    }
+    let folder = |file: &Path| match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let there = folder(model).join(name);
+    let found = there.canonicalize().map_err(|e| wrong(&e.to_string()))?;
+    let real = |file: &Path| folder(file).canonicalize().ok();
+    let homes = [real(model), model.canonicalize().ok().and_then(|target| real(&target))];
+    if !homes.iter().flatten().any(|home| found.starts_with(home)) {
+        return Err(wrong("a link that leads out of the folder"));
+    }
+    match found.is_file() {
+        true => Ok(()),
+        false => Err(wrong("which is no regular file")),
+    }
 }
 
 /// The matrix that takes an embedding to an inswapper's latent: the graph's last initializer,
 /// `size`×`size`, row by row. What is wrong with it where it is none.
-pub fn emap(model: &ModelProto, size: usize) -> Result<Vec<f32>, String> {
+pub fn emap(model: &Bytes, size: usize) -> Result<Vec<f32>, String> {
     let wanted = format!("a {size}×{size} embedding map as its last initializer");
-    let last = model.graph.as_ref().and_then(|graph| graph.initializer.last());
-    let tensor = last.ok_or_else(|| format!("it needs {wanted}, it has no initializer at all"))?;
+    let last = scan::last_initializer(model)?;
+    let bytes = last.ok_or_else(|| format!("it needs {wanted}, it has no initializer at all"))?;
+    if bytes.len() > MOST_TENSOR {
+        return Err(format!("it needs {wanted}, the last one has {} bytes", bytes.len()));
+    }
+    let tensor =
+        TensorProto::decode(model.slice_ref(bytes)).map_err(|e| format!("it needs {wanted}: {e}"))?;
     let side = size as i64;
     if tensor.dims != [side, side] {
-        return Err(format!("it needs {wanted}, the last one is `{}` {:?}", tensor.name, tensor.dims));
+        let dims = &tensor.dims[..tensor.dims.len().min(8)];
+        return Err(format!("it needs {wanted}, the last one is `{}` {dims:?}", tensor.name));
     }
-    let values = floats(tensor).map_err(|e| format!("it needs {wanted}, `{}` {e}", tensor.name))?;
+    let values = floats(&tensor).map_err(|e| format!("it needs {wanted}, `{}` {e}", tensor.name))?;
     if values.len() != size * size || values.iter().any(|v| !v.is_finite()) {
         return Err(format!("its last initializer, `{}`, is damaged", tensor.name));
     }
@@ -79,9 +152,9 @@ fn floats(tensor: &TensorProto) -> Result<Vec<f32>, String> {
 mod tests {
     use super::{schema::GraphProto, *};
 
-    fn model(tensors: Vec<TensorProto>) -> ModelProto {
+    fn model(tensors: Vec<TensorProto>) -> Bytes {
         let graph = GraphProto { initializer: tensors, ..Default::default() };
-        ModelProto { graph: Some(graph), ..Default::default() }
+        ModelProto { graph: Some(graph), ..Default::default() }.encode_to_vec().into()
     }
 
     fn tensor(name: &str, dims: &[i64], data_type: i32) -> TensorProto {

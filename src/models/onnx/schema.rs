@@ -1,5 +1,5 @@
-//! The part of ONNX's protobuf schema that is read and written here. Field numbers are those of
-//! `onnx.proto` (ONNX 1.17); fields that are not listed are skipped.
+//! The part of ONNX's protobuf schema that is written here, and of which a tensor is read. Field numbers are
+//! those of `onnx.proto` (ONNX 1.17); fields that are not listed are skipped.
 
 use prost::{Message, Oneof, bytes::Bytes};
 

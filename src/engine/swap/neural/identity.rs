@@ -160,8 +160,7 @@ impl Preparer {
 }
 
 fn emap_of(swapper: &Session, size: usize) -> Result<Vec<f32>, ModelError> {
-    let model = onnx::read(swapper.path())?;
-    onnx::emap(&model, size).map_err(|reason| swapper.unusable(reason))
+    onnx::emap(&onnx::map(swapper.path())?, size).map_err(|reason| swapper.unusable(reason))
 }
 
 fn converted(converter: &mut Session, embedding: &[f32]) -> Result<Vec<f32>, ModelError> {

@@ -1,0 +1,6 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    gstfaceswap::fuzzing::strings(data);
+    gstfaceswap::fuzzing::properties(data);
+});
