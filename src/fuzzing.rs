@@ -42,7 +42,7 @@ mod tests {
     fn input(index: u64, corpus: &[Vec<u8>]) -> Vec<u8> {
         let state = &mut (index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut bytes = match corpus {
-            [_, ..] if index % 4 != 0 => corpus[random(state) as usize % corpus.len()].clone(),
+            [_, ..] if !index.is_multiple_of(4) => corpus[random(state) as usize % corpus.len()].clone(),
             _ => (0..random(state) % 600).map(|_| random(state) as u8).collect(),
         };
         for _ in 0..random(state) % 6 {

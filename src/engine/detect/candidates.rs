@@ -64,9 +64,8 @@ impl Candidates {
             score: score.clamp(0.0, 1.0),
             points: points.map(map),
         };
-        if !(detection.rect.is_finite() && detection.rect.area() > 0.0)
-            || !detection.points.iter().all(|p| p.x.is_finite() && p.y.is_finite())
-        {
+        let whole = detection.rect.is_finite() && detection.rect.area() > 0.0;
+        if !whole || !detection.points.iter().all(|p| p.x.is_finite() && p.y.is_finite()) {
             return;
         }
         if self.heap.len() < MOST {

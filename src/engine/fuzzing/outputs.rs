@@ -82,7 +82,7 @@ fn detections(u: &mut Unstructured<'_>, found: &mut Vec<Detection>) -> Result<()
     }
     let numbers: Vec<f32> = (0..64).map(|_| number(u)).collect::<Result<_>>()?;
     let count = if u.ratio(1, 4)? { 10_000 } else { 700 };
-    let of = |at: usize| numbers[at % 64] + if at % 3 == 0 { (at % 1900) as f32 } else { 0.0 };
+    let of = |at: usize| numbers[at % 64] + if at.is_multiple_of(3) { (at % 1900) as f32 } else { 0.0 };
     detect::fuzzing::offer(
         (0..count).map(|i| Detection {
             rect: Rect::new(of(7 * i), of(7 * i + 1), of(11 * i + 2), of(11 * i + 3)),
