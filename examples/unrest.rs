@@ -154,8 +154,8 @@ fn stream(
 ) -> Result<Counts> {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let pipeline = gst::Pipeline::new();
-    let source =
-        gst_app::AppSrc::builder().format(gst::Format::Time).is_live(true).block(true).max_buffers(4).build();
+    let source = gst_app::AppSrc::builder().format(gst::Format::Time).is_live(true).block(true).build();
+    source.set_property("max-buffers", 4u64);
     let swap = gst::ElementFactory::make("faceswap")
         .property("model-dir", models.to_str())
         .property("source", models.join("demo/grace_hopper.jpg").to_str())
