@@ -293,16 +293,16 @@ fn a_folder_for_what_is_kept_changes_no_picture() {
     fs::write(file, "FSEM").unwrap();
     assert!(first_frame(&folder, "inswapper_128.onnx", with).0 == plain);
 
-    // A place where nothing can be kept: a warning, and the same picture.
+    // A place where nothing can be kept is refused before a frame comes.
     fs::remove_dir_all(&cache).unwrap();
     fs::write(&cache, "a file").unwrap();
-    let photo = crate::oracle::Photo::open(&astronaut());
-    let info = rgb_info(photo.width as u32, photo.height as u32);
-    let mut rig = swapping(&info, &folder, "inswapper_128.onnx", with);
-    assert!(bytes(&rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb), 0))) == plain);
-    let text = rig.complaint();
-    assert!(text.starts_with("warning"), "{text}");
-    says(&text, &["model-cache-dir", "embeddings cannot be kept in", cache.to_str().unwrap()]);
+    let element = crate::common::faceswap();
+    element.set_property("model-dir", models().to_str());
+    element.set_property("source", hopper());
+    element.set_property("model-file", folder.join("inswapper_128.onnx").to_str());
+    with(&element);
+    let text = crate::common::try_start(&element).unwrap_err();
+    says(&text, &["model cache folder", cache.to_str().unwrap()]);
 }
 
 #[test]
