@@ -244,36 +244,33 @@ impl<T> Shared<T> {
 
         let mut state = lock(&self.state);
         let current = state.generation == generation && !state.stop;
-        match result {
+        let follow = match result {
             Ok(output) if current => {
                 state.ready = Some(output);
                 state.busy = true;
                 drop(state);
                 self.changed.notify_all();
-                self.follow_up(job);
+                true
             }
             Ok(output) => {
                 drop(state);
                 job.recycle(output);
-                if poked {
-                    self.follow_up(job);
-                }
+                poked
             }
             Err(error) if current => {
                 let fatal = state.required;
                 drop(state);
                 job.failed(error, fatal);
                 self.change(|state| state.failed |= fatal);
-                if poked {
-                    self.follow_up(job);
-                }
+                poked
             }
             Err(_) => {
                 drop(state);
-                if poked {
-                    self.follow_up(job);
-                }
+                poked
             }
+        };
+        if follow {
+            self.follow_up(job);
         }
         true
     }
