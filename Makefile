@@ -93,8 +93,11 @@ build: deps
 # The list of what must hold; cargo's own summary comes last. FFmpeg judges files, and shares no code with what
 # writes them; an example is in Python.
 test: APT += strace ffmpeg parallel $(PACKAGING) python3-gi gir1.2-gstreamer-1.0 $(HEADLESS)
+# One optimised build serves the demo, the tests and the programs they start, with the checks of a debug build.
+test: export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS := true
+test: export CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS := true
 test: deps models fmt clippy macos docs demo
-	cargo test --workspace --no-fail-fast --lib --tests
+	cargo test --release --workspace --no-fail-fast --lib --tests
 
 fmt:
 	cargo fmt --all --check

@@ -10,20 +10,14 @@ use std::{
 
 use serde_json::Value;
 
-use common::{folder, models, repo};
+use common::{Watched as _, example, folder, models, repo};
 
 const CASES: &str = "resize/960x540,colour/960x540,blur/960x540,memory-of-a-frame/960x540,stage/detection/performance,\
     stage/light/960x540,network/landmarker,network/swapper,threads/one-frame-one-face,memory/resident/process,\
     first-frame/960x540/mesh,element/640x480/mesh,element/1920x1080/mesh/NV12/faces=1/batch=1/depth=1,soak";
 
 fn benchmark(arguments: &[&str]) -> Output {
-    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-    Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--profile", profile, "--example", "benchmark", "--"])
-        .args(arguments)
-        .current_dir(repo())
-        .output()
-        .unwrap()
+    Command::new(example("benchmark")).args(arguments).current_dir(repo()).finish()
 }
 
 fn text(path: &Path) -> &str {

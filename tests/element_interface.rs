@@ -349,8 +349,7 @@ fn inspect_works_with_nothing_installed() {
         .env("HOME", &folder)
         .env("XDG_DATA_HOME", &folder)
         .env("ORT_DYLIB_PATH", "/nonexistent")
-        .output()
-        .expect("gst-inspect-1.0");
+        .finish();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

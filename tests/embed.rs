@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use common::{astronaut, example, folder, hopper, library, models, repo};
+use common::{Watched as _, astronaut, example, folder, hopper, library, models, repo};
 
 /// What the application printed, after it swapped two seconds of a photo.
 fn runs(mut application: Command, scratch: &Path) -> String {
@@ -21,7 +21,7 @@ fn runs(mut application: Command, scratch: &Path) -> String {
     );
     assert!(Command::new("gst-launch-1.0").args(line.split_whitespace()).status().unwrap().success());
     surroundings(&mut application, scratch).arg(hopper()).arg(&video).arg(&result);
-    let output = application.output().unwrap();
+    let output = application.finish();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(fs::metadata(&result).unwrap().len() > 1000);
@@ -32,7 +32,7 @@ fn runs(mut application: Command, scratch: &Path) -> String {
 /// What the application says of a photo that is not there; it must fail.
 fn refuses(mut application: Command, scratch: &Path) {
     surroundings(&mut application, scratch).args(["no.jpg", "in.mkv", "out2.mp4"]);
-    let output = application.output().unwrap();
+    let output = application.finish();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("no.jpg"), "{said}");
@@ -58,7 +58,7 @@ fn in_rust() {
 #[test]
 fn in_c() {
     let scratch = folder("embed-c");
-    let flags = Command::new("pkg-config").args(["--cflags", "--libs", "gstreamer-1.0"]).output().unwrap();
+    let flags = Command::new("pkg-config").args(["--cflags", "--libs", "gstreamer-1.0"]).finish();
     let flags = String::from_utf8(flags.stdout).unwrap();
     let program: PathBuf = scratch.join("embed");
     let mut cc = Command::new("cc");

@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use common::{folder, hopper, models, repo};
+use common::{Watched as _, folder, hopper, models, repo};
 
 /// Runs a program that must succeed, as a user whose data folder is `home`; what it printed.
 fn run(home: &Path, program: &str, arguments: &str) -> String {
@@ -22,8 +22,7 @@ fn run(home: &Path, program: &str, arguments: &str) -> String {
         .env_remove("GST_PLUGIN_PATH")
         .env_remove("GST_FACESWAP_MODEL_DIR")
         .env_remove("ORT_DYLIB_PATH")
-        .output()
-        .unwrap();
+        .finish();
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments}\n{text}");

@@ -6,10 +6,15 @@ use std::{
     process::Command,
 };
 
+#[path = "common/watch.rs"]
+mod watch;
+
 use gstfaceswap::models::{
     Card, LogLevel, Model, ModelError, Options, Pack, Provider, Role, Search, Session, fastest,
     library_devices, set_log_level, set_log_sink, sha256,
 };
+
+use watch::Watched as _;
 
 fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("models").join(name);
@@ -298,7 +303,7 @@ fn in_child(case: &str, runtime: Option<&Path>) -> String {
         Some(path) => command.env("ORT_DYLIB_PATH", path),
         None => command.env_remove("ORT_DYLIB_PATH"),
     };
-    let output = command.output().unwrap();
+    let output = command.finish();
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");

@@ -5,7 +5,7 @@ mod common;
 
 use std::{fs, path::Path, process::Command};
 
-use common::{film::tool, folder, hopper, models, repo, without_build_folder};
+use common::{Watched as _, film::tool, folder, hopper, models, repo, without_build_folder};
 
 #[test]
 fn the_debian_package_works_by_itself() {
@@ -13,7 +13,7 @@ fn the_debian_package_works_by_itself() {
     let mut make = Command::new("make");
     // Below `make test` it would also say which folder it enters and leaves.
     make.args(["--no-print-directory", "deb"]).env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
-    let said = make.current_dir(repo()).output().unwrap();
+    let said = make.current_dir(repo()).finish();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let package = String::from_utf8(said.stdout).unwrap().lines().last().unwrap().to_owned();
     let package = repo().join(package);
@@ -66,8 +66,7 @@ fn run(program: &str, arguments: &str, root: &Path, plugins: &Path) -> String {
         .env("GST_REGISTRY", root.join("registry.bin"))
         .env_remove("GST_FACESWAP_MODEL_DIR")
         .env_remove("ORT_DYLIB_PATH")
-        .output()
-        .unwrap();
+        .finish();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments}\n{text}");
     text.into_owned()

@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use common::{astronaut, folder, hopper, library, models, repo, shared, without_build_folder};
+use common::{Watched as _, astronaut, folder, hopper, library, models, repo, shared, without_build_folder};
 
 /// A folder with only the plugin in it, and the registry made of it.
 fn plugin() -> &'static Path {
@@ -49,8 +49,7 @@ fn launch(line: &str) -> Output {
         .env("GST_DEBUG_FILE", &traced)
         .env("GST_DEBUG_NO_COLOR", "1")
         .args(words(line))
-        .output()
-        .unwrap();
+        .finish();
     let left = fs::read_to_string(&traced).unwrap();
     assert!(left.contains("leaks"), "nothing was traced");
     assert_eq!(alive(&left), Vec::<&str>::new(), "{line}");
@@ -170,8 +169,7 @@ fn no_object_is_leaked() {
             .env("GST_TRACERS", "leaks;latency(flags=element)")
             .env("GST_DEBUG", "GST_TRACER:7")
             .args(words(&line))
-            .output()
-            .unwrap();
+            .finish();
         let traced = complaint(&output);
         assert!(traced.contains("element-latency") && traced.contains("faceswap0"), "nothing was traced");
         assert_eq!(alive(&traced), Vec::<&str>::new());
@@ -262,8 +260,7 @@ fn a_missing_pack_fails_and_says_what_to_run() {
     let output = tool("gst-launch-1.0", &plugins)
         .env("GST_FACESWAP_MODEL_DIR", folder("empty"))
         .args(words(&line))
-        .output()
-        .unwrap();
+        .finish();
     let said = complaint(&output);
     assert_eq!(output.status.code(), Some(255), "{said}");
     for word in ["make models", "centerface.onnx", "gst-faceswap/models", "/xxx"] {
@@ -283,8 +280,7 @@ fn a_pack_in_the_users_data_folder_is_found() {
         }
     }
     let line = format!("{} ! {} ! fakesink", face("I420"), swap(""));
-    let output =
-        tool("gst-launch-1.0", &plugins).env_remove("ORT_DYLIB_PATH").args(words(&line)).output().unwrap();
+    let output = tool("gst-launch-1.0", &plugins).env_remove("ORT_DYLIB_PATH").args(words(&line)).finish();
     assert!(output.status.success(), "{}", complaint(&output));
 }
 
@@ -299,7 +295,7 @@ fn the_registry_scan_is_measured() {
             .map(|_| {
                 let _ = fs::remove_file(scratch.join("registry.bin"));
                 let started = Instant::now();
-                assert!(command.arg("--version").output().unwrap().status.success());
+                assert!(command.arg("--version").finish().status.success());
                 started.elapsed().as_secs_f64() * 1e3
             })
             .collect();
@@ -312,7 +308,7 @@ fn the_registry_scan_is_measured() {
 
 #[test]
 fn the_repository_holds_no_weights() {
-    let tracked = Command::new("git").args(["ls-files"]).current_dir(repo()).output().unwrap();
+    let tracked = Command::new("git").args(["ls-files"]).current_dir(repo()).finish();
     let tracked = String::from_utf8_lossy(&tracked.stdout).into_owned();
     let weights = tracked.lines().filter(|name| {
         [".onnx", ".tflite", ".so", ".dylib", ".mp4"].iter().any(|extension| name.ends_with(extension))

@@ -5,7 +5,7 @@ mod common;
 
 use std::{fs, process::Command};
 
-use common::{astronaut, folder, hopper, library, models, repo};
+use common::{Watched as _, astronaut, folder, hopper, library, models, repo};
 
 const README: &str = include_str!("../README.md");
 
@@ -26,8 +26,7 @@ fn commands_run() {
             .env("GST_PLUGIN_PATH", &scratch)
             .env("GST_REGISTRY", scratch.join("registry.bin"))
             .env("GST_FACESWAP_MODEL_DIR", models())
-            .output()
-            .unwrap();
+            .finish();
         let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{script}\n{text}");
         text.into_owned()

@@ -11,7 +11,7 @@ use std::{
 };
 
 use common::{
-    example,
+    Watched as _, example,
     film::{packets, pictures, short_clip, times},
     folder, hopper, models, repo,
 };
@@ -28,8 +28,7 @@ fn scale(swap: &Path, out: &Path) -> Output {
         .env("SWAP", swap)
         .env("JOBS", "2")
         .env("GST_FACESWAP_MODEL_DIR", models())
-        .output()
-        .unwrap()
+        .finish()
 }
 
 #[test]
@@ -38,7 +37,7 @@ fn two_workers_make_what_one_makes_though_one_fails() {
     let (single, out) = (scratch.join("single.mp4"), scratch.join("out.mp4"));
     let mut one = Command::new(example("swap"));
     one.args(["-s", &hopper(), "-t"]).arg(short_clip()).arg("-o").arg(&single).args(OPTIONS);
-    assert!(one.env("GST_FACESWAP_MODEL_DIR", models()).output().unwrap().status.success());
+    assert!(one.env("GST_FACESWAP_MODEL_DIR", models()).finish().status.success());
 
     // Fails the first time it is asked for segment 2, and for good for segment 3 while a file says so.
     let (worker, tries, broken) = (scratch.join("worker"), scratch.join("tries"), scratch.join("broken"));

@@ -14,7 +14,7 @@ use std::{
 use image::{ImageDecoder, ImageEncoder, ImageReader, codecs::webp::WebPEncoder};
 
 use common::{
-    astronaut, example,
+    Watched as _, astronaut, example,
     film::{clip, ffmpeg, packets, pictures, probe, seconds, short_clip, times, tool},
     folder, hopper, models, repo,
 };
@@ -41,7 +41,7 @@ fn ends(output: &Output, code: i32) -> String {
 
 fn run(target: &Path, output: &Path, more: &str, code: i32) -> String {
     let line = format!("-t {} -o {} {more}", target.display(), output.display());
-    ends(&swap(&line).output().unwrap(), code)
+    ends(&swap(&line).finish(), code)
 }
 
 /// Waits until so many segments are finished, not longer than a minute.
@@ -151,7 +151,7 @@ fn the_demo_keeps_the_sound_of_a_video_of_the_user_s() {
     example("swap");
     let mut demo = Command::new(example("demo"));
     demo.args(["--source", &hopper(), "--video"]).arg(&film).arg("--out").arg(&out);
-    let said = ends(&demo.env("GST_FACESWAP_MODEL_DIR", models()).output().unwrap(), 0);
+    let said = ends(&demo.env("GST_FACESWAP_MODEL_DIR", models()).finish(), 0);
     let result = out.join("out.mp4");
     assert!(said.contains("out.mp4") && said.contains("before-after.png"), "{said}");
     assert_eq!(packets(&result, "a"), packets(&film, "a"));
@@ -286,7 +286,7 @@ fn what_cannot_work_is_said_with_its_exit_code() {
         let mut command = Command::new(example("swap"));
         command.arg("-s").arg(source).arg("-t").arg(film).arg("-o").arg(&out);
         command.args(["--video-encoder", "x264enc"]).env("GST_FACESWAP_MODEL_DIR", models());
-        let said = ends(&command.output().unwrap(), 3);
+        let said = ends(&command.finish(), 3);
         assert!(said.contains(reason) && said.contains(source.to_str().unwrap()), "{said}");
     }
     assert_eq!(fs::read(&there).unwrap(), b"something");
@@ -295,7 +295,7 @@ fn what_cannot_work_is_said_with_its_exit_code() {
 
 #[test]
 fn the_help_names_every_option_of_the_readme() {
-    let help = ends(&swap("--help").output().unwrap(), 0);
+    let help = ends(&swap("--help").finish(), 0);
     let readme = fs::read_to_string(repo().join("README.md")).unwrap();
     let section = readme.split("## Files: the swap program").nth(1).unwrap().split("\n## ").next().unwrap();
     for option in section.split("`--").skip(1).map(|rest| rest.split(['`', ' ']).next().unwrap()) {

@@ -82,7 +82,8 @@ impl FaceSwap {
     }
 
     fn is_deterministic(&self, stream: &mut Stream) -> bool {
-        match lock(&self.settings).deterministic {
+        let chosen = lock(&self.settings).deterministic;
+        match chosen {
             Deterministic::Auto => !*stream.live.get_or_insert_with(|| self.upstream_is_live()),
             chosen => chosen == Deterministic::True,
         }

@@ -6,7 +6,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{astronaut, folder};
+use super::{Watched as _, astronaut, folder};
 
 /// Thirty seconds with sound: a camera that moves over a photo. Key frames every two seconds, B-frames between.
 pub fn clip() -> &'static Path {
@@ -39,7 +39,7 @@ pub fn ffmpeg(arguments: &str) -> String {
 /// What a program printed that must end well; its arguments stand between spaces.
 pub fn tool(name: &str, arguments: &str) -> String {
     let arguments = arguments.split_whitespace().map(|word| word.replace('\'', ""));
-    let output = Command::new(name).args(arguments).output().unwrap_or_else(|e| panic!("{name}: {e}"));
+    let output = Command::new(name).args(arguments).finish();
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

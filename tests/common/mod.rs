@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod film;
+mod watch;
 
 use std::{
     env,
@@ -15,6 +16,8 @@ use std::{
 
 use gst::prelude::*;
 use gst_video::{VideoFormat, VideoInfo, VideoInfoBuilder};
+
+pub use watch::Watched;
 
 pub const FORMATS: [VideoFormat; 10] = [
     VideoFormat::Nv12,

@@ -125,8 +125,7 @@ fn nothing_of_the_user_s_environment_is_needed_but_the_models() {
         .env_clear()
         .env("GST_FACESWAP_MODEL_DIR", models())
         .env("GST_REGISTRY", folder("trust-registry").join("registry.bin"))
-        .output()
-        .unwrap();
+        .finish();
     let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
 }

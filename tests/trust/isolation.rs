@@ -37,8 +37,7 @@ fn behind(command: &[&str]) -> Option<String> {
         .arg(env::current_exe().unwrap())
         .args(child)
         .env_remove("DISPLAY")
-        .output()
-        .unwrap();
+        .finish();
     let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
     Some(said)
