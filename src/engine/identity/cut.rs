@@ -1,14 +1,18 @@
 //! The face cut out of a photo, with its mesh on it.
 
+use std::time::Duration;
+
 use image::RgbImage;
 
 use crate::engine::{
+    frame::{Colorimetry, Frame, PixelFormat},
     geometry::Rect,
     landmarks::bounds,
     swap::mesh::{
         bake::Photo,
         texture::Texture,
         topology::{Mesh, VERTICES, topology},
+        worn::Worn,
     },
 };
 
@@ -31,6 +35,7 @@ pub(super) struct Cut {
     inset: Box<[[f32; 2]; VERTICES]>,
     pub mesh: Box<Mesh>,
     width: f32,
+    worn: Worn,
     /// See [`Photo::merit`].
     pub merit: f32,
 }
@@ -53,6 +58,7 @@ impl Cut {
                 rgbx.extend([r, g, b, 0]);
             }
         }
+        let worn = worn(&mut rgbx, (width as usize, height as usize), &mesh, (x0 as f32, y0 as f32));
         let whole = Texture::new(rgbx, width, height);
         let shrink = (MAX_TEXTURE / width.max(height) as f32).min(1.0);
         let enlarge = (ENLARGED / face.width.max(1.0)).min(MAX_ENLARGEMENT);
@@ -69,7 +75,7 @@ impl Cut {
         }
         let mut pulled = uv.clone();
         inset(&mut pulled);
-        let mut cut = Cut { texture, uv, inset: pulled, mesh, width: face.width, merit: 0.0 };
+        let mut cut = Cut { texture, uv, inset: pulled, mesh, width: face.width, worn, merit: 0.0 };
         cut.merit = cut.photo().merit();
         cut
     }
@@ -81,8 +87,21 @@ impl Cut {
             inset: &self.inset,
             mesh: &self.mesh,
             width: self.width,
+            worn: &self.worn,
         }
     }
+}
+
+/// The glasses in a piece of a photo whose first pixel is at `corner` of what `mesh` counts in.
+fn worn(rgbx: &mut [u8], (width, height): (usize, usize), mesh: &Mesh, corner: (f32, f32)) -> Worn {
+    let mesh: Box<Mesh> = Box::new(mesh.map(|[x, y, z]| [x - corner.0, y - corner.1, z]));
+    let planes = [rgbx, &mut [][..], &mut [][..]];
+    let mut worn = Worn::default();
+    let strides = [4 * width, 0, 0];
+    if let Ok(frame) = Frame::new(PixelFormat::Rgbx, width, height, planes, strides, Colorimetry::default()) {
+        worn.observe(&frame, &mesh, Duration::ZERO);
+    }
+    worn
 }
 
 /// Pulls the rim's coordinates towards the face's centre.

@@ -56,6 +56,11 @@ impl Layout {
         [across, (y as f32 + 0.5 - MARGIN) / self.density + SHEET.top]
     }
 
+    /// The inverse of [`face_at`](Self::face_at): column and row, counted from the first pixel's middle.
+    pub fn pixel_at(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        [x * self.density + 0.5 * self.width as f32 - 0.5, (y - SHEET.top) * self.density + MARGIN - 0.5]
+    }
+
     /// Pixels of every vertex; left and right mirror each other.
     pub fn places(&self) -> Box<[[f32; 2]; VERTICES]> {
         let sheet = &*SHEET;

@@ -1,7 +1,18 @@
 //! What on a sheet is not skin, and its removal.
 
 use super::sheet::{Sheet, blur};
-use crate::engine::{geometry::smoothstep, swap::mesh::topology::topology};
+use crate::engine::{
+    geometry::smoothstep,
+    swap::mesh::{topology::topology, worn::Worn},
+};
+
+/// How often what was found takes in what hangs together with it, and how far each time, in face widths.
+const GROWTH: (usize, f32) = (6, 0.02);
+/// Rows of the face above which there is forehead, the brows apart, and surely no brow.
+const FOREHEAD: (f32, f32) = (-0.25, -0.38);
+/// A fringe is so many times rougher than the cheeks, these taken to be so rough at least, in levels.
+const HAIRY: (f32, f32) = (2.8, 4.5);
+const LEAST: f32 = 3.0;
 
 /// Levels beyond which detail is hair, glasses or background, by vertex.
 pub(super) fn limits() -> Vec<f32> {
@@ -45,22 +56,20 @@ pub(super) fn limits() -> Vec<f32> {
 }
 
 impl Sheet {
-    /// Takes out what is too far from skin to be skin; `brightness` 1 is skin of medium exposure.
-    pub fn clean(&mut self, brightness: f32) {
+    /// Takes out what is too far from skin to be skin, and glasses; `brightness` 1 is skin of medium exposure.
+    /// Returns where that was (0–1).
+    pub fn clean(&mut self, brightness: f32, worn: &[&Worn]) -> Vec<f32> {
         let density = self.layout.density;
         self.smooth_colour();
         let fine = blur(self.plane(0), 0.008 * density);
         let slow = [0, 1, 2].map(|k| blur(self.plane(k), 0.02 * density));
         let broad = blur(self.plane(0), 0.05 * density);
         let factor = brightness.clamp(0.4, 1.2);
-        let glasses = self.glasses(&fine, &broad, factor);
         let edge = |at: usize| (fine[at] - broad[at]).abs();
-        let usual = {
-            let plain = |at: &usize| self.facing[*at] > 0.5 && self.limit[*at] < 70.0;
-            let mut edges: Vec<f32> = (0..fine.len()).filter(plain).map(edge).collect();
-            let middle = edges.len() / 2;
-            if edges.is_empty() { 0.0 } else { *edges.select_nth_unstable_by(middle, f32::total_cmp).1 }
-        };
+        let usual = self.usual(edge, |at| self.limit[at] < 70.0);
+        let texture = blur(self.plane_of(|at| edge(at).min(60.0)), 0.025 * density);
+        let smooth =
+            self.usual(edge, |at| self.limit[at] < 70.0 && self.layout.face_at(at)[1] > -0.06).max(LEAST);
         let line = (7.0 * factor).max(3.5 * usual);
         let outside = self.plane_of(|at| {
             if self.facing[at] < 0.0 {
@@ -70,14 +79,27 @@ impl Sheet {
             let tint = slow[1][at].abs() + slow[2][at].abs();
             let shade = fine[at].abs();
             let mut out = smoothstep(limit, 1.8 * limit, shade);
-            if glasses && self.limit[at] < 300.0 && near_lens(self.layout.face_at(at)) {
+            let place = self.layout.face_at(at);
+            if !worn.is_empty() && self.limit[at] < 300.0 && near_lens(place) {
                 out = out.max(smoothstep(line, 2.0 * line, edge(at)));
                 out = out.max(smoothstep(0.5 * limit, 0.9 * limit, shade));
+                out = worn.iter().map(|worn| worn.at(place)).fold(out, f32::max);
+            }
+            if self.is_forehead(at) {
+                out = out.max(smoothstep(HAIRY.0, HAIRY.1, texture[at] / smooth));
             }
             if self.limit[at] < 150.0 { out.max(smoothstep(30.0, 56.0, tint / factor)) } else { out }
         });
-        // Grown, so that the soft borders of what is taken out go with it.
-        let mut outside = blur(outside, 0.02 * density);
+        let outside = self.grown(outside.into_raw(), !worn.is_empty(), |at| {
+            let limit = self.limit[at] * factor;
+            let shade = fine[at].abs();
+            if self.limit[at] > 80.0 {
+                return smoothstep(30.0 * factor, 50.0 * factor, shade);
+            }
+            smoothstep(0.5 * line, line, edge(at)).max(smoothstep(0.35 * limit, 0.6 * limit, shade))
+        });
+        // The soft borders of what is taken out go with it.
+        let mut outside = blur(self.plane_of(|at| outside[at]), 0.02 * density);
         outside.iter_mut().for_each(|v| *v = smoothstep(0.08, 0.45, *v));
         let old = self.detail.clone();
         let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| old[at][k] - slow[k][at]) };
@@ -90,7 +112,8 @@ impl Sheet {
             // Skin from nearby where there is none.
             let fill = if out > 0.0 {
                 let clean = |&there: &usize| {
-                    self.facing[there] >= 0.0 && outside[there] < 0.1 && self.limit[there] < 100.0
+                    let plain = fine[there].abs() < 0.25 * limit.max(40.0) && texture[there] < 1.5 * smooth;
+                    self.facing[there] >= 0.0 && outside[there] < 0.1 && self.limit[there] < 100.0 && plain
                 };
                 let places = [(0.0, 0.2), (0.0, -0.2), (0.1, 0.25), (-0.1, 0.25), (0.0, 0.3)];
                 let shifted = places.iter().filter_map(|&(x, y)| self.shifted(at, x, y));
@@ -102,9 +125,10 @@ impl Sheet {
             for k in 0..3 {
                 let bound = if k == 0 { limit * factor } else { 0.5 * limit * factor };
                 let low = slow[k][at] / (1.0 + (slow[k][at] / bound).powi(2)).sqrt();
-                self.detail[at][k] = low * (1.0 - 0.7 * out) + own[k] * (1.0 - out) + fill[k] * out;
+                self.detail[at][k] = low * (1.0 - 0.95 * out) + own[k] * (1.0 - out) + fill[k] * out;
             }
         }
+        outside
     }
 
     /// Photos keep less colour than they seem to: what is left is block noise, worse in small ones.
@@ -128,21 +152,36 @@ impl Sheet {
         Some(move_by(at / self.layout.width, y, self.layout.height)? * self.layout.width + column)
     }
 
-    /// Whether a dark line crosses the bridge of the nose and another a temple.
-    fn glasses(&self, fine: &[f32], broad: &[f32], factor: f32) -> bool {
-        let line = |left: f32, right: f32| {
-            let mut rows = vec![(0.0, 0.0); self.layout.height];
-            for at in 0..fine.len() {
-                let [x, y] = self.layout.face_at(at);
-                if self.facing[at] >= 0.0 && x > left && x < right && y > -0.28 && y < -0.08 {
-                    let row = &mut rows[at / self.layout.width];
-                    *row = (row.0 + fine[at] - broad[at], row.1 + 1.0);
-                }
+    fn is_forehead(&self, at: usize) -> bool {
+        let y = self.layout.face_at(at)[1];
+        self.limit[at] < 50.0 && y < FOREHEAD.0 || y < FOREHEAD.1
+    }
+
+    /// The median of what skin shows that faces the camera.
+    fn usual(&self, value: impl Fn(usize) -> f32, is_skin: impl Fn(usize) -> bool) -> f32 {
+        let plain = (0..self.facing.len()).filter(|&at| self.facing[at] > 0.5 && is_skin(at));
+        let mut values: Vec<f32> = plain.map(value).collect();
+        let middle = values.len() / 2;
+        if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(middle, f32::total_cmp).1 }
+    }
+
+    /// Takes in what may belong to something that is not skin, and touches what was found of it; not on
+    /// brows, and around eyes only behind glasses.
+    fn grown(&self, mut found: Vec<f32>, glasses: bool, may: impl Fn(usize) -> f32) -> Vec<f32> {
+        let open = self.plane_of(|at| {
+            let behind = glasses && self.limit[at] < 300.0 && near_lens(self.layout.face_at(at));
+            f32::from(u8::from(
+                self.facing[at] >= 0.0 && (self.limit[at] < 50.0 || self.is_forehead(at) || behind),
+            ))
+        });
+        let open = open.into_raw();
+        for _ in 0..GROWTH.0 {
+            let near = blur(self.plane_of(|at| found[at]), GROWTH.1 * self.layout.density);
+            for (at, found) in found.iter_mut().enumerate().filter(|(at, _)| near[*at] > 0.1) {
+                *found = found.max(open[at] * smoothstep(0.1, 0.3, near[at]) * may(at));
             }
-            let darkest = rows.iter().filter(|r| r.1 > 0.0).map(|r| r.0 / r.1).fold(0.0, f32::min);
-            darkest / factor < -7.0
-        };
-        line(-0.025, 0.025) && (line(-0.62, -0.42) || line(0.42, 0.62))
+        }
+        found
     }
 }
 

@@ -1,0 +1,130 @@
+use image::{Rgb, RgbImage};
+
+use super::*;
+use crate::engine::{
+    Source,
+    swap::mesh::{raster::ZERO, worn},
+};
+
+/// A sheet of one detail that saw the left or the right side better.
+fn half(value: f32, left: bool) -> Sheet {
+    let mut sheet = Sheet::new(Layout::new(100.0), 100.0);
+    for at in 0..sheet.facing.len() {
+        let better = (sheet.layout.face_at(at)[0] < 0.0) == left;
+        sheet.detail[at] = [value; 3];
+        sheet.facing[at] = if better { 0.9 } else { 0.3 };
+    }
+    sheet
+}
+
+#[test]
+fn each_side_comes_from_the_photo_that_saw_it_with_a_soft_border() {
+    let merged = merge(half(10.0, true), std::iter::once(half(-10.0, false)));
+    let row = merged.layout.height / 2 * merged.layout.width;
+    let line: Vec<f32> = (0..merged.layout.width).map(|x| merged.detail[row + x][0]).collect();
+    let (w, middle) = (line.len(), line.len() / 2);
+    assert!((line[w / 4] - 10.0).abs() < 0.1 && (line[3 * w / 4] + 10.0).abs() < 0.1);
+    assert!(line[middle].abs() < 6.0, "{}", line[middle]);
+    let steepest = line.windows(2).map(|p| (p[0] - p[1]).abs()).fold(0.0, f32::max);
+    assert!(steepest < 8.0, "{steepest}");
+}
+
+#[test]
+fn an_unseen_side_is_the_seen_one_mirrored() {
+    let mut sheet = half(0.0, true);
+    for at in 0..sheet.detail.len() {
+        let [x, y] = sheet.layout.face_at(at);
+        sheet.detail[at] = [if x < 0.0 { 20.0 * y } else { 90.0 }; 3];
+    }
+    sheet.mirror();
+    for at in 0..sheet.detail.len() {
+        let [x, y] = sheet.layout.face_at(at);
+        if x.abs() > 0.2 {
+            assert!((sheet.detail[at][0] - 20.0 * y).abs() < 1.0, "{x} {y}");
+        }
+    }
+}
+
+#[test]
+fn hair_on_the_forehead_is_taken_out_and_a_beard_is_kept() {
+    let mut sheet = half(0.0, true);
+    let limit = |[_, y]: [f32; 2]| if y > 0.2 { 400.0 } else { 26.0 };
+    for at in 0..sheet.detail.len() {
+        let [x, y] = sheet.layout.face_at(at);
+        sheet.facing[at] = 0.9;
+        sheet.limit[at] = limit([x, y]);
+        let hair = y < -0.35 && x < -0.1;
+        sheet.detail[at] = if hair || y > 0.3 { [-90.0, 0.0, 0.0] } else { [0.0; 3] };
+    }
+    sheet.clean(1.0, &[]);
+    for at in 0..sheet.detail.len() {
+        let ([x, y], dark) = (sheet.layout.face_at(at), sheet.detail[at][0]);
+        match y {
+            _ if y < -0.42 && x < -0.2 => assert!(dark > -15.0, "{x} {y} {dark}"),
+            _ if y > 0.35 => assert!(dark < -80.0, "{x} {y} {dark}"),
+            _ => {}
+        }
+    }
+}
+
+/// Skin with `look` on it, in face widths; a face 300 pixels wide, seen from the front, made a source.
+fn source(look: impl Fn(f32, f32) -> Option<[u8; 3]>) -> Source {
+    const SIZE: u32 = 480;
+    let mut mesh = topology().canonical.clone();
+    mesh.iter_mut().for_each(|p| *p = [300.0 * p[0] + 240.0, 300.0 * p[1] + 240.0, 300.0 * p[2]]);
+    let photo = RgbImage::from_fn(SIZE, SIZE, |x, y| {
+        let place = |v: u32| (v as f32 + 0.5 - 240.0) / 300.0;
+        Rgb(look(place(x), place(y)).unwrap_or([170, 140, 125]))
+    });
+    Source::of_mesh(&photo, &mesh)
+}
+
+/// The darkest that a skin's detail becomes where `there` says so, in levels.
+fn darkest(source: &Source, there: impl Fn([f32; 3]) -> bool) -> f32 {
+    let (t, skin) = (topology(), &source.view().skin);
+    let triangles = t.triangles[..t.skin].iter().filter(|tri| {
+        there([0, 1, 2].map(|k| tri.iter().map(|&v| t.canonical[usize::from(v)][k]).sum::<f32>() / 3.0))
+    });
+    let detail = triangles.map(|tri| {
+        let at = |k: usize| tri.iter().map(|&v| skin.uv[usize::from(v)][k]).sum::<f32>() / 3.0;
+        skin.texture.mean(at(0), at(1), 1.0)[0] - ZERO
+    });
+    detail.fold(0.0, f32::min)
+}
+
+#[test]
+fn the_frame_of_glasses_is_not_part_of_the_person() {
+    let frame = |x: f32, y: f32| {
+        let rim = ((x.abs() - 0.22).hypot(y + 0.2) - 0.16).abs() < 0.012;
+        rim || (y + 0.24).abs() < 0.012 && x.abs() < 0.08
+    };
+    let cheeks = |[x, y, _]: [f32; 3]| y > -0.1 && y < 0.0 && x.abs() > 0.1 && x.abs() < 0.35;
+    // As dark, but too broad to be a frame: a birthmark.
+    let mark = |x: f32, y: f32| (x - 0.24).hypot(y + 0.04) < 0.05;
+    let with =
+        |look: &dyn Fn(f32, f32) -> bool| darkest(&source(|x, y| look(x, y).then_some([40, 30, 30])), cheeks);
+    let (glasses, marked) = (with(&frame), with(&mark));
+    assert!(glasses > -12.0, "{glasses}");
+    assert!(marked < -35.0, "{marked}");
+    assert!(worn::Worn::default().at([0.22, -0.04]) == 0.0);
+}
+
+#[test]
+fn a_fringe_gives_neither_strands_nor_shade_to_the_forehead() {
+    let strands = |x: f32, y: f32| {
+        let light = ((60.0 * x).sin() * 30.0) as i32;
+        (y < -0.33).then(|| [110, 85, 60].map(|c: i32| (c + light) as u8))
+    };
+    let (bare, hairy) = (source(|_, _| None), source(strands));
+    let forehead = |[x, y, _]: [f32; 3]| y < -0.4 && x.abs() < 0.2;
+    let detail = darkest(&hairy, forehead);
+    assert!(detail > -14.0, "{detail}");
+    let shade = |source: &Source| {
+        let t = topology();
+        let high = (0..VERTICES).filter(|&v| t.canonical[v][1] < -0.4);
+        let sum = high.clone().map(|v| luma(&source.view().skin.low[v])).sum::<f32>();
+        sum / high.count() as f32
+    };
+    let (bare, hairy) = (shade(&bare), shade(&hairy));
+    assert!((bare - hairy).abs() < 8.0, "{bare} {hairy}");
+}
