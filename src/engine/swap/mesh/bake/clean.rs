@@ -81,8 +81,6 @@ impl Sheet {
             let mut out = smoothstep(limit, 1.8 * limit, shade);
             let place = self.layout.face_at(at);
             if !worn.is_empty() && self.limit[at] < 300.0 && near_lens(place) {
-                out = out.max(smoothstep(line, 2.0 * line, edge(at)));
-                out = out.max(smoothstep(0.5 * limit, 0.9 * limit, shade));
                 out = worn.iter().map(|worn| worn.at(place)).fold(out, f32::max);
             }
             if self.is_forehead(at) {
@@ -113,9 +111,24 @@ impl Sheet {
             let fill = if out > 0.0 {
                 let clean = |&there: &usize| {
                     let plain = fine[there].abs() < 0.25 * limit.max(40.0) && texture[there] < 1.5 * smooth;
-                    self.facing[there] >= 0.0 && outside[there] < 0.1 && self.limit[there] < 100.0 && plain
+                    let cheek = self.limit[there] < 230.0 && self.layout.face_at(there)[1] > 0.0;
+                    let skin = self.facing[there] >= 0.0 && (self.limit[there] < 100.0 || cheek);
+                    skin && outside[there] < 0.1 && plain
                 };
-                let places = [(0.0, 0.2), (0.0, -0.2), (0.1, 0.25), (-0.1, 0.25), (0.0, 0.3)];
+                let places = [
+                    (0.0, 0.2),
+                    (0.0, -0.2),
+                    (0.0, 0.12),
+                    (0.1, 0.12),
+                    (-0.1, 0.12),
+                    (0.1, 0.25),
+                    (-0.1, 0.25),
+                    (0.0, 0.3),
+                    (0.2, 0.1),
+                    (-0.2, 0.1),
+                    (0.3, 0.08),
+                    (-0.3, 0.08),
+                ];
                 let shifted = places.iter().filter_map(|&(x, y)| self.shifted(at, x, y));
                 std::iter::once(self.mirrored(at)).chain(shifted).find(clean).map_or([0.0; 3], quick)
             } else {
@@ -175,10 +188,13 @@ impl Sheet {
             ))
         });
         let open = open.into_raw();
-        for _ in 0..GROWTH.0 {
+        for round in 0..GROWTH.0 {
             let near = blur(self.plane_of(|at| found[at]), GROWTH.1 * self.layout.density);
             for (at, found) in found.iter_mut().enumerate().filter(|(at, _)| near[*at] > 0.1) {
-                *found = found.max(open[at] * smoothstep(0.1, 0.3, near[at]) * may(at));
+                // A frame is thin, and creases touch it.
+                if round < 2 || self.limit[at] < 50.0 || self.is_forehead(at) {
+                    *found = found.max(open[at] * smoothstep(0.1, 0.3, near[at]) * may(at));
+                }
             }
         }
         found
