@@ -9,7 +9,7 @@ use std::{
 };
 
 /// What no program of a test takes on the slowest machine, what cargo builds for it included.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_secs(1200);
 
 pub trait Watched {
     /// As [`Command::output`]; panics with what was said, and where every thread stood, when the program
