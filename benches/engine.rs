@@ -1,6 +1,7 @@
-//! The engine alone: milliseconds a frame by stage and heap allocations a frame, NV12.
+//! The engine alone: milliseconds a frame by stage and heap allocations a frame, NV12; and what a source
+//! photo takes to load.
 //!
-//! `cargo bench --bench engine`
+//! `cargo bench --bench engine`, with `-- source` the photo alone.
 
 mod common;
 
@@ -23,6 +24,9 @@ fn main() {
     let (source, _) = loader.load(&[common::photo("grace_hopper.jpg")]).expect("the source photo");
     let params = Params { label: false, ..Params::default() };
     let colorimetry = Colorimetry { matrix: Matrix::Bt709, range: Range::Limited };
+    if std::env::args().any(|arg| arg == "source") {
+        return sources(&mut loader);
+    }
     println!(
         "| frame | face px | frames/s | ms/frame | detect | landmarks | light | draw | allocations/frame | p95 ms |"
     );
@@ -78,5 +82,20 @@ fn main() {
             ms(*spent),
             p95.as_secs_f64() * 1e3,
         );
+    }
+    sources(&mut loader);
+}
+
+fn sources(loader: &mut SourceLoader) {
+    println!("\n| source photo | ms to load |");
+    println!("|---|---|");
+    for name in ["grace_hopper.jpg", "astronaut.png"] {
+        let photo = [common::photo(name)];
+        let mut load = |_| {
+            let started = Instant::now();
+            loader.load(&photo).expect("the source photo");
+            started.elapsed().as_secs_f64() * 1e3
+        };
+        println!("| {name} | {:.0} |", common::median((0..ROUNDS).map(&mut load).collect()));
     }
 }

@@ -12,6 +12,11 @@ use super::{
     },
 };
 
+/// Share of the newest value in what changes slowly.
+const SLOWLY: f32 = 0.1;
+/// Measurements of the light between two looks at what changes slower still.
+const LOOKS: u32 = 2;
+
 /// The light on one track's face, through time.
 #[derive(Debug)]
 pub(super) struct Light {
@@ -24,6 +29,8 @@ pub(super) struct Light {
     pub worn: Worn,
     /// How often it was measured on this track.
     times: u32,
+    /// How often, and how long, since glasses, sharpness and noise were looked at.
+    unseen: (i32, Duration),
     pub occlusion: Occlusion,
     /// Of the target's picture, smoothed in time.
     pub sharpness: f32,
@@ -42,6 +49,7 @@ impl Default for Light {
             usual: Usual::default(),
             worn: Worn::default(),
             times: 0,
+            unseen: (0, Duration::ZERO),
             occlusion: Occlusion::default(),
             sharpness: 0.0,
             noise: 0.0,
@@ -64,17 +72,19 @@ impl Light {
         }
         let mut new = [[0.0; 5]; VERTICES];
         light::gains(&source.low, params.colour_match, scratch, &mut new);
-        let slowly = if fresh { 1.0 } else { 0.1 };
+        let slowly = if fresh { 1.0 } else { SLOWLY };
         let (target, seen) = (&scratch.target, &scratch.seen);
         self.coloured += slowly * (chroma::colourfulness(target, |i| seen[i]) - self.coloured);
         if params.colour_match != ColourMatch::None {
             chroma::borrow(target, seen, source.coloured * self.coloured, &mut new);
         }
         self.approach(&new, dt, fresh);
-        if fresh || !self.occlusion.any() {
-            if fresh || self.times.is_multiple_of(params.effort.mask_interval.max(1)) {
-                self.worn.observe(frame, &face.raw, dt);
-            }
+        self.unseen = (self.unseen.0 + 1, self.unseen.1 + dt);
+        let due = self.times.is_multiple_of(LOOKS * params.effort.mask_interval.max(1));
+        if fresh || due && !self.occlusion.any() {
+            let (times, dt) = std::mem::take(&mut self.unseen);
+            self.worn.observe(frame, &face.raw, dt);
+            let slowly = if fresh { 1.0 } else { 1.0 - (1.0 - SLOWLY).powi(times) };
             self.sharpness += slowly * (sharpness - self.sharpness);
             let noise = grain::of_frame(frame, &face.raw, &mut self.values);
             self.noise += slowly * (noise - self.noise);

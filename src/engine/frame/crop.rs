@@ -5,13 +5,13 @@
 //! its stored resolution. The same picture in two formats then gives the same landmarks to about
 //! a tenth of a pixel.
 
+use multiversion::multiversion;
+
 use super::{Frame, Reader, Transform, with_reader};
 use crate::engine::geometry::{Point, Rect, Similarity};
 
 /// Side, in crop pixels, of the squares whose mean colour differences are kept.
 const CELL: usize = 4;
-/// Taps a side for the chroma of a square.
-const CHROMA_TAPS: usize = 4;
 
 /// Working memory of [`crop`], kept from call to call.
 #[derive(Debug, Default)]
@@ -49,25 +49,50 @@ fn crop_with<R: Reader>(
     let CropScratch { luma, row, sums, chroma } = scratch;
     let plane = Plane::new(r, &encoding, frame, covered(map, size), shrink(map.scale()), luma, row, sums);
     colour_differences(r, &encoding, frame, map, size, chroma);
-    let taps = Taps::new(plane.map(map));
+    fill(&plane, &Taps::new(plane.map(map)), &encoding, chroma, (size, gain), out);
+}
+
+/// Pixels worked on at once.
+const LANES: usize = 8;
+
+/// Writes the crop's pixels: luma of the `plane`, colour of the squares in `chroma`.
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
+fn fill(
+    plane: &Plane<'_>,
+    taps: &Taps,
+    encoding: &Transform,
+    chroma: &[[f32; 2]],
+    (size, gain): (usize, f32),
+    out: &mut [f32],
+) {
     let cells = size / CELL;
     let place = |at: usize| {
         let v = ((at as f32 + 0.5) / CELL as f32 - 0.5).clamp(0.0, cells as f32 - 1.001);
         (v as usize, v.fract())
     };
-    for (j, px) in out.chunks_exact_mut(size * 3).take(size).enumerate() {
+    for (j, row) in out.chunks_exact_mut(size * 3).take(size).enumerate() {
         let (low, t) = place(j);
         let (upper, lower) = (&chroma[low * cells..][..cells], &chroma[(low + 1) * cells..][..cells]);
-        for (i, px) in px.chunks_exact_mut(3).enumerate() {
-            let (left, s) = place(i);
-            let [cb, cr] = [0, 1].map(|k| {
-                let a = upper[left][k] + s * (upper[left + 1][k] - upper[left][k]);
-                let b = lower[left][k] + s * (lower[left + 1][k] - lower[left][k]);
-                a + t * (b - a)
-            });
-            let rgb = encoding.rgb(taps.luma(&plane, i, j), cb, cr);
-            for k in 0..3 {
-                px[k] = rgb[k].clamp(0.0, 255.0) * gain;
+        for (block, px) in row.chunks_mut(3 * LANES).enumerate() {
+            let first = block * LANES;
+            let luma = taps.luma(plane, first, j);
+            let (mut cb, mut cr) = ([0.0; LANES], [0.0; LANES]);
+            for i in 0..px.len() / 3 {
+                let (left, s) = place(first + i);
+                let at = |k: usize| {
+                    let a = upper[left][k] + s * (upper[left + 1][k] - upper[left][k]);
+                    let b = lower[left][k] + s * (lower[left + 1][k] - lower[left][k]);
+                    a + t * (b - a)
+                };
+                (cb[i], cr[i]) = (at(0), at(1));
+            }
+            let mut rgb = [[0.0; LANES]; 3];
+            for i in 0..LANES {
+                let c = encoding.rgb(luma[i], cb[i], cr[i]).map(|v| v.clamp(0.0, 255.0) * gain);
+                (rgb[0][i], rgb[1][i], rgb[2][i]) = (c[0], c[1], c[2]);
+            }
+            for (i, px) in px.chunks_exact_mut(3).enumerate() {
+                (px[0], px[1], px[2]) = (rgb[0][i], rgb[1][i], rgb[2][i]);
             }
         }
     }
@@ -96,6 +121,7 @@ pub(crate) fn settle<T>(memory: &mut Vec<T>, needed: usize) {
 
 /// Luma of a part of the frame, box-filtered by `shrink`.
 struct Plane<'a> {
+    /// With a row and a pixel more than `width` × `height`, of any value.
     data: &'a [u8],
     width: usize,
     height: usize,
@@ -124,13 +150,13 @@ impl<'a> Plane<'a> {
         let (left, columns) = span(wanted.x, wanted.width, width);
         let (top, rows) = span(wanted.y, wanted.height, height);
         let read = (columns * shrink).min(width - left);
-        settle(data, columns * rows);
+        settle(data, columns * rows + columns + 1);
         settle(row, read);
         settle(sums, read);
         data.clear();
-        data.resize(columns * rows, 0);
+        data.resize(columns * rows + columns + 1, 0);
         row.resize(read, 0);
-        for (j, to) in data.chunks_exact_mut(columns).enumerate() {
+        for (j, to) in data.chunks_exact_mut(columns).take(rows).enumerate() {
             if shrink == 1 {
                 r.luma_row(encoding, left, top + j, to);
                 continue;
@@ -167,18 +193,28 @@ impl<'a> Plane<'a> {
 
     /// Bilinear luma times 65536 at 16.16 coordinates of pixel centres; the edge is repeated.
     #[inline(always)]
-    fn at(&self, x: i32, y: i32) -> u32 {
-        let x = x.clamp(0, (self.width as i32 - 1) << 16) as u32;
-        let y = y.clamp(0, (self.height as i32 - 1) << 16) as u32;
-        let (fx, fy) = ((x >> 8) & 255, (y >> 8) & 255);
-        let (x0, y0) = ((x >> 16) as usize, (y >> 16) as usize);
-        let right = usize::from(x0 + 1 < self.width);
-        let below = if y0 + 1 < self.height { self.width } else { 0 };
-        let at = y0 * self.width + x0;
-        let [a, b, c, d] = [at, at + right, at + below, at + below + right].map(|i| u32::from(self.data[i]));
-        let top = a * (256 - fx) + b * fx;
-        let low = c * (256 - fx) + d * fx;
-        top * (256 - fy) + low * fy
+    fn at(&self, x: [i32; LANES], y: [i32; LANES]) -> [f32; LANES] {
+        let (right, bottom) = ((self.width as i32 - 1) << 16, (self.height as i32 - 1) << 16);
+        let (x, y) = (x.map(|x| x.max(0).min(right)), y.map(|y| y.max(0).min(bottom)));
+        let mut cells = [[0i32; LANES]; 4];
+        for i in 0..LANES {
+            let at = (y[i] >> 16) as usize * self.width + (x[i] >> 16) as usize;
+            if let Some(cell) = self.data.get(at..at + self.width + 2) {
+                (cells[0][i], cells[1][i]) = (i32::from(cell[0]), i32::from(cell[1]));
+                (cells[2][i], cells[3][i]) =
+                    (i32::from(cell[self.width]), i32::from(cell[self.width + 1]));
+            }
+        }
+        let mut out = [0.0; LANES];
+        for i in 0..LANES {
+            // Whole numbers below 2²⁴: exact.
+            let (fx, fy) = (((x[i] >> 8) & 255) as f32, ((y[i] >> 8) & 255) as f32);
+            let cell = |k: usize| cells[k][i] as f32;
+            let top = cell(0) * (256.0 - fx) + cell(1) * fx;
+            let low = cell(2) * (256.0 - fx) + cell(3) * fx;
+            out[i] = top * (256.0 - fy) + low * fy;
+        }
+        out
     }
 }
 
@@ -211,21 +247,25 @@ impl Taps {
         }
     }
 
+    /// Luma of the crop's pixels from `(i, j)` on.
     #[inline(always)]
-    fn luma(&self, plane: &Plane<'_>, i: usize, j: usize) -> f32 {
-        let (i, j) = (i as i32, j as i32);
+    fn luma(&self, plane: &Plane<'_>, i: usize, j: usize) -> [f32; LANES] {
         let step = |origin: i32, column: i32, row: i32| {
-            origin.wrapping_add(i.wrapping_mul(column)).wrapping_add(j.wrapping_mul(row))
+            let first = origin.wrapping_add((j as i32).wrapping_mul(row));
+            std::array::from_fn(|k| first.wrapping_add(((i + k) as i32).wrapping_mul(column)))
         };
-        let x = step(self.origin.0, self.column.0, self.row.0);
-        let y = step(self.origin.1, self.column.1, self.row.1);
-        let taps = &self.offsets[..self.count];
-        let sum: f32 = taps.iter().map(|t| plane.at(x.wrapping_add(t.0), y.wrapping_add(t.1)) as f32).sum();
-        sum / (65536.0 * self.count as f32)
+        let x: [i32; LANES] = step(self.origin.0, self.column.0, self.row.0);
+        let y: [i32; LANES] = step(self.origin.1, self.column.1, self.row.1);
+        let mut sum = [0.0; LANES];
+        for tap in &self.offsets[..self.count] {
+            let at = plane.at(x.map(|x| x.wrapping_add(tap.0)), y.map(|y| y.wrapping_add(tap.1)));
+            sum.iter_mut().zip(at).for_each(|(sum, at)| *sum += at);
+        }
+        sum.map(|sum| sum / (65536.0 * self.count as f32))
     }
 }
 
-/// Mean Cb and Cr of every `CELL`² square of the crop, row by row.
+/// Mean Cb and Cr of every `CELL`² square of the crop, row by row, of a tap a pixel.
 fn colour_differences<R: Reader>(
     r: &R,
     encoding: &Transform,
@@ -236,21 +276,22 @@ fn colour_differences<R: Reader>(
 ) {
     let cells = size / CELL;
     out.clear();
-    let step = CELL as f32 / CHROMA_TAPS as f32;
-    for j in 0..cells {
-        for i in 0..cells {
-            let mut sum = [0.0; 2];
-            for tap in 0..CHROMA_TAPS * CHROMA_TAPS {
-                let (u, v) = ((tap % CHROMA_TAPS) as f32 + 0.5, (tap / CHROMA_TAPS) as f32 + 0.5);
-                let at = map.apply(Point::new((i * CELL) as f32 + u * step, (j * CELL) as f32 + v * step));
-                let x = (at.x.max(0.0) as usize).min(width - 1);
-                let y = (at.y.max(0.0) as usize).min(height - 1);
-                let c = r.chroma(encoding, x, y);
-                sum[0] += c[0];
-                sum[1] += c[1];
+    out.resize(cells * cells, [0.0; 2]);
+    let fixed = |v: f32| (v * 65536.0) as i32;
+    let (right, bottom) = (width as i32 - 1, height as i32 - 1);
+    let (dx, dy) = (fixed(map.a), fixed(map.b));
+    for j in 0..size {
+        let first = map.apply(Point::new(0.5, j as f32 + 0.5));
+        let (mut x, mut y) = (fixed(first.x), fixed(first.y));
+        for cell in &mut out[j / CELL * cells..][..cells] {
+            for _ in 0..CELL {
+                let at = ((x >> 16).clamp(0, right) as usize, (y >> 16).clamp(0, bottom) as usize);
+                let c = r.chroma(encoding, at.0, at.1);
+                (cell[0], cell[1]) = (cell[0] + c[0], cell[1] + c[1]);
+                (x, y) = (x.wrapping_add(dx), y.wrapping_add(dy));
             }
-            let share = 1.0 / (CHROMA_TAPS * CHROMA_TAPS) as f32;
-            out.push(sum.map(|s| s * share));
         }
     }
+    let share = 1.0 / (CELL * CELL) as f32;
+    out.iter_mut().flatten().for_each(|sum| *sum *= share);
 }

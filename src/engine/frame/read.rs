@@ -17,6 +17,11 @@ pub(crate) trait Reader: Copy + Sync {
     fn encoding(&self, height: usize) -> Transform;
     /// Luma of the pixels from `(x, y)` on, rounded as a frame would store it.
     fn luma_row(&self, encoding: &Transform, x: usize, y: usize, out: &mut [u8]);
+    /// Luma of a pixel, not rounded.
+    #[inline(always)]
+    fn luma(&self, _encoding: &Transform, x: usize, y: usize) -> f32 {
+        f32::from(self.components(x, y)[0])
+    }
     /// Cb and Cr of a pixel.
     #[inline(always)]
     fn chroma(&self, _encoding: &Transform, x: usize, y: usize) -> [f32; 2] {
@@ -128,6 +133,11 @@ impl Reader for PackedRgb<'_> {
             let [r, g, b] = [px[self.red], px[1], px[2 - self.red]].map(i32::from);
             *to = matrix.component(0, r, g, b) as u8;
         }
+    }
+
+    #[inline(always)]
+    fn luma(&self, encoding: &Transform, x: usize, y: usize) -> f32 {
+        encoding.component(0, self.components(x, y).map(f32::from))
     }
 
     #[inline(always)]

@@ -144,7 +144,11 @@ fn chroma_cell(rows: &Rows<'_>, at: [usize; 4], m: &Fixed) -> Option<(i32, i32, 
         return None;
     }
     let mean = |p: &[u8]| {
-        let sum: i32 = (0..4).map(|k| i32::from(p[at[k]]) * a[k]).sum();
+        let own = at.map(|i| i32::from(p[i]));
+        if total == 4 * 255 {
+            return (own[0] + own[1] + own[2] + own[3] + 2) >> 2;
+        }
+        let sum: i32 = (0..4).map(|k| own[k] * a[k]).sum();
         (sum + total / 2) / total
     };
     let (r, g, b) = (mean(rows.r), mean(rows.g), mean(rows.b));

@@ -1,11 +1,12 @@
 //! Draws textured, relit triangles into a band of a layer.
 
-use wide::f32x8;
+use multiversion::multiversion;
+use wide::{f32x8, i32x8};
 
 use super::{
     grain::{Grain, GrainRow},
     light::luma,
-    texture::{Level, Texture, bilinear},
+    texture::{Level, Texture, bilinear8},
 };
 
 /// A vertex of the mesh as it is drawn.
@@ -87,6 +88,7 @@ pub(crate) struct Band<'a> {
 
 const ATTRIBUTES: usize = 7;
 
+#[inline(always)]
 fn attributes(v: &Vertex, scale: (f32, f32)) -> [f32; ATTRIBUTES] {
     [
         (v.u * scale.0 - 0.5) * 65536.0,
@@ -108,6 +110,7 @@ fn crossing(p: &Vertex, q: &Vertex, y: f32) -> f32 {
 }
 
 /// Draws one triangle; either winding.
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
 pub(crate) fn triangle(band: &mut Band<'_>, brush: Brush<'_>, corner: [&Vertex; 3]) {
     let mut c = corner;
     c.sort_unstable_by(|a, b| a.y.total_cmp(&b.y));
@@ -191,6 +194,7 @@ fn add_detail(texel: [f32x8; 3], contrast: f32x8, base: [f32x8; 3], colour: f32)
 }
 
 /// Texels are fetched one by one, the arithmetic on them is vectorised.
+#[inline(always)]
 fn draw(
     out: Span<'_>,
     level: &Level,
@@ -201,22 +205,20 @@ fn draw(
 ) {
     let n = out.a.len();
     let (max_u, max_v) = level.limits();
-    let (mut u, mut v) = (start[0] as i32, start[1] as i32);
-    let (du, dv) = (step[0] as i32, step[1] as i32);
+    let places = |start: f32, step: f32| {
+        let step = step as i32;
+        let lanes = std::array::from_fn(|i| (start as i32).wrapping_add(step.wrapping_mul(i as i32)));
+        (i32x8::new(lanes), i32x8::splat(step.wrapping_mul(LANES as i32)))
+    };
+    let ((mut u, du), (mut v, dv)) = (places(start[0], step[0]), places(start[1], step[1]));
+    let (max_u, max_v) = (i32x8::splat(max_u), i32x8::splat(max_v));
     let lane = f32x8::new([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
-    let mut texels = [[0.0f32; LANES]; 3];
     for first in (0..n).step_by(LANES) {
         let count = (n - first).min(LANES);
-        let [tr, tg, tb] = &mut texels;
-        for ((tr, tg), tb) in tr.iter_mut().zip(tg).zip(tb).take(count) {
-            let rgb = bilinear(level, u.clamp(0, max_u), v.clamp(0, max_v));
-            [*tr, *tg, *tb] = rgb.map(f32::from);
-            u = u.wrapping_add(du);
-            v = v.wrapping_add(dv);
-        }
+        let texel = bilinear8(level, u.max(i32x8::ZERO).min(max_u), v.max(i32x8::ZERO).min(max_v));
+        (u, v) = (u + du, v + dv);
         let t = lane + first as f32;
         let contrast = (t * step[3] + start[3]) * (1.0 / 256.0);
-        let texel = texels.map(f32x8::new);
         let base: [f32x8; 3] = std::array::from_fn(|k| t * step[4 + k] + start[4 + k]);
         let mut lit = match brush.ink {
             Ink::Colour => {

@@ -97,9 +97,9 @@ static SHEET: LazyLock<Sheet> = LazyLock::new(|| {
     let near = |p: [f32; 2], set: &[u16]| {
         let away = |v: &u16| {
             let q = uv[usize::from(*v)];
-            (q[0] - p[0]).hypot(q[1] - p[1]) / DENSITY
+            (q[0] - p[0]).powi(2) + (q[1] - p[1]).powi(2)
         };
-        set.iter().map(away).fold(f32::INFINITY, f32::min)
+        set.iter().map(away).fold(f32::INFINITY, f32::min).sqrt() / DENSITY
     };
     for at in 0..width * height {
         if sheet.texels[at].is_none() {
@@ -275,9 +275,8 @@ fn gather<R: Reader>(r: &R, width: usize, height: usize, mesh: &Mesh, share: f32
         let (x, y) = (at(0).clamp(0.0, right), at(1).clamp(0.0, bottom));
         let (x0, y0, fx, fy) = (x as usize, y as usize, x.fract(), y.fract());
         let row = |y: usize| {
-            let mut pair = [0u8; 2];
-            r.luma_row(&encoding, x0, y, &mut pair);
-            f32::from(pair[0]) + fx * (f32::from(pair[1]) - f32::from(pair[0]))
+            let (left, right) = (r.luma(&encoding, x0, y), r.luma(&encoding, x0 + 1, y));
+            left + fx * (right - left)
         };
         let (above, below) = (row(y0), row(y0 + 1));
         let value = above + fy * (below - above);

@@ -14,6 +14,22 @@ const FOREHEAD: (f32, f32) = (-0.25, -0.38);
 const HAIRY: (f32, f32) = (2.8, 4.5);
 const LEAST: f32 = 3.0;
 
+/// Where skin is looked for that fills what is taken out, in face widths from it.
+const FILLS: [(f32, f32); 12] = [
+    (0.0, 0.2),
+    (0.0, -0.2),
+    (0.0, 0.12),
+    (0.1, 0.12),
+    (-0.1, 0.12),
+    (0.1, 0.25),
+    (-0.1, 0.25),
+    (0.0, 0.3),
+    (0.2, 0.1),
+    (-0.2, 0.1),
+    (0.3, 0.08),
+    (-0.3, 0.08),
+];
+
 /// Levels beyond which detail is hair, glasses or background, by vertex.
 pub(super) fn limits() -> Vec<f32> {
     let t = topology();
@@ -55,10 +71,22 @@ pub(super) fn limits() -> Vec<f32> {
         .collect()
 }
 
+/// What was found out about a sheet.
+pub(super) struct Found {
+    /// How far each pixel is no skin, 0–1.
+    pub outside: Vec<f32>,
+    factor: f32,
+    /// Luma detail, and all channels, slowly changing.
+    fine: Vec<f32>,
+    slow: [Vec<f32>; 3],
+    /// Roughness, and that of plain skin.
+    texture: Vec<f32>,
+    smooth: f32,
+}
+
 impl Sheet {
-    /// Takes out what is too far from skin to be skin, and glasses; `brightness` 1 is skin of medium exposure.
-    /// Returns where that was (0–1).
-    pub fn clean(&mut self, brightness: f32, worn: &[&Worn]) -> Vec<f32> {
+    /// Finds what is too far from skin to be skin, and glasses; `brightness` 1 is skin of medium exposure.
+    pub fn look(&mut self, brightness: f32, worn: &[&Worn]) -> Found {
         let density = self.layout.density;
         self.smooth_colour();
         let fine = blur(self.plane(0), 0.008 * density);
@@ -99,6 +127,12 @@ impl Sheet {
         // The soft borders of what is taken out go with it.
         let mut outside = blur(self.plane_of(|at| outside[at]), 0.02 * density);
         outside.iter_mut().for_each(|v| *v = smoothstep(0.08, 0.45, *v));
+        Found { outside, factor, fine, slow, texture, smooth }
+    }
+
+    /// Takes out what was found.
+    pub fn clean(&mut self, found: &Found) {
+        let Found { outside, factor, fine, slow, texture, smooth } = found;
         let old = self.detail.clone();
         let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| old[at][k] - slow[k][at]) };
         for at in 0..old.len() {
@@ -115,21 +149,7 @@ impl Sheet {
                     let skin = self.facing[there] >= 0.0 && (self.limit[there] < 100.0 || cheek);
                     skin && outside[there] < 0.1 && plain
                 };
-                let places = [
-                    (0.0, 0.2),
-                    (0.0, -0.2),
-                    (0.0, 0.12),
-                    (0.1, 0.12),
-                    (-0.1, 0.12),
-                    (0.1, 0.25),
-                    (-0.1, 0.25),
-                    (0.0, 0.3),
-                    (0.2, 0.1),
-                    (-0.2, 0.1),
-                    (0.3, 0.08),
-                    (-0.3, 0.08),
-                ];
-                let shifted = places.iter().filter_map(|&(x, y)| self.shifted(at, x, y));
+                let shifted = FILLS.iter().filter_map(|&(x, y)| self.shifted(at, x, y));
                 std::iter::once(self.mirrored(at)).chain(shifted).find(clean).map_or([0.0; 3], quick)
             } else {
                 [0.0; 3]
@@ -141,7 +161,6 @@ impl Sheet {
                 self.detail[at][k] = low * (1.0 - 0.95 * out) + own[k] * (1.0 - out) + fill[k] * out;
             }
         }
-        outside
     }
 
     /// Photos keep less colour than they seem to: what is left is block noise, worse in small ones.
@@ -181,6 +200,9 @@ impl Sheet {
     /// Takes in what may belong to something that is not skin, and touches what was found of it; not on
     /// brows, and around eyes only behind glasses.
     fn grown(&self, mut found: Vec<f32>, glasses: bool, may: impl Fn(usize) -> f32) -> Vec<f32> {
+        if found.iter().all(|v| *v < 0.1) {
+            return found;
+        }
         let open = self.plane_of(|at| {
             let behind = glasses && self.limit[at] < 300.0 && near_lens(self.layout.face_at(at));
             f32::from(u8::from(
@@ -190,11 +212,17 @@ impl Sheet {
         let open = open.into_raw();
         for round in 0..GROWTH.0 {
             let near = blur(self.plane_of(|at| found[at]), GROWTH.1 * self.layout.density);
+            let mut grew = false;
             for (at, found) in found.iter_mut().enumerate().filter(|(at, _)| near[*at] > 0.1) {
                 // A frame is thin, and creases touch it.
                 if round < 2 || self.limit[at] < 50.0 || self.is_forehead(at) {
-                    *found = found.max(open[at] * smoothstep(0.1, 0.3, near[at]) * may(at));
+                    let more = open[at] * smoothstep(0.1, 0.3, near[at]) * may(at);
+                    grew |= more > *found + 0.01;
+                    *found = found.max(more);
                 }
+            }
+            if !grew {
+                break;
             }
         }
         found

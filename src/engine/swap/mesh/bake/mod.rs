@@ -65,44 +65,41 @@ pub(crate) fn bake(photos: &[Photo<'_>]) -> Skin {
     let layout = Layout::new((OVERSAMPLE * widest).clamp(DENSITY.0, DENSITY.1));
     let uv = layout.places();
     let worn: Vec<&Worn> = photos.iter().map(|photo| photo.worn).filter(|worn| worn.is_plain()).collect();
+    let others: Vec<Other> = photos[1..].iter().map(|photo| Other::new(*photo, layout, &uv)).collect();
+    let whole = |low: &Lows| {
+        let brightness = mean_luma(low);
+        let mut sheet = merge(drawn(photos[0], layout, &uv, low), &others, brightness);
+        sheet.mirror();
+        let found = sheet.look(brightness / 150.0, &worn);
+        (sheet, found)
+    };
     let mut low = photos[0].low(|_| 0.0);
-    let (mut sheet, outside) = cleaned(photos, layout, &uv, &low, &worn);
-    if outside.iter().any(|v| *v > 0.5) {
+    let (mut sheet, mut found) = whole(&low);
+    if found.outside.iter().any(|v| *v > 0.5) {
         // What hides the skin had its part in the slow colours.
-        let hidden = hidden(&outside, layout, &uv);
+        let hidden = hidden(&found.outside, layout, &uv);
         low = photos[0].low(|tri| hidden[tri]);
-        sheet = cleaned(photos, layout, &uv, &low, &worn).0;
+        (sheet, found) = whole(&low);
     }
+    sheet.clean(&found);
     let texture = sheet.into_texture();
     let sharpness = light::sharpness_of(&texture, &uv);
     let noise = grain::of_texture(&texture, &uv);
     Skin { texture, uv, low, sharpness, noise, coloured: photos[0].coloured() }
 }
 
-/// The sheet of all photos, with `low` of the first, and where what it shows was no skin (0–1).
-fn cleaned(
-    photos: &[Photo<'_>],
-    layout: Layout,
-    uv: &[[f32; 2]; VERTICES],
-    low: &Lows,
-    worn: &[&Worn],
-) -> (Sheet, Vec<f32>) {
-    let brightness = mean_luma(low);
-    let mut sheet = drawn(photos[0], layout, uv, low);
-    if photos.len() > 1 {
-        let others = photos[1..].iter().map(|photo| {
-            let low = photo.low(|_| 0.0);
-            let mut other = drawn(*photo, layout, uv, &low);
-            // Detail grows with the light it was seen in.
-            let gain = (brightness / mean_luma(&low)).clamp(0.5, 2.0);
-            other.detail.iter_mut().flatten().for_each(|v| *v *= gain);
-            other
-        });
-        sheet = merge(sheet, others);
+/// A photo beside the first.
+struct Other {
+    sheet: Sheet,
+    /// Mean luma of its slow colours.
+    brightness: f32,
+}
+
+impl Other {
+    fn new(photo: Photo<'_>, layout: Layout, uv: &[[f32; 2]; VERTICES]) -> Self {
+        let low = photo.low(|_| 0.0);
+        Other { sheet: drawn(photo, layout, uv, &low), brightness: mean_luma(&low) }
     }
-    sheet.mirror();
-    let outside = sheet.clean(brightness / 150.0, worn);
-    (sheet, outside)
 }
 
 /// How far each triangle of the skin is `outside`.
@@ -125,13 +122,16 @@ fn drawn(photo: Photo<'_>, layout: Layout, uv: &[[f32; 2]; VERTICES], low: &Lows
     sheet
 }
 
-/// Takes each place from the sheet that saw it best, with soft borders.
-fn merge(first: Sheet, others: impl Iterator<Item = Sheet>) -> Sheet {
+/// Takes each place from the sheet that saw it best, with soft borders. `brightness`: of the first.
+fn merge(first: Sheet, others: &[Other], brightness: f32) -> Sheet {
     let score = |sheet: &Sheet, at: usize| sheet.facing[at] * sheet.photo_width.min(400.0).sqrt();
     let mut best: Vec<f32> = (0..first.facing.len()).map(|at| FIRST * score(&first, at)).collect();
     let mut merged = first;
     for other in others {
-        let better = merged.plane_of(|at| f32::from(u8::from(score(&other, at) > best[at])));
+        // Detail grows with the light it was seen in.
+        let gain = (brightness / other.brightness).clamp(0.5, 2.0);
+        let other = &other.sheet;
+        let better = merged.plane_of(|at| f32::from(u8::from(score(other, at) > best[at])));
         let share = blur(better, 0.02 * merged.layout.density);
         for (at, share) in share.into_iter().enumerate() {
             if other.facing[at] < 0.0 || share <= 0.0 {
@@ -139,10 +139,10 @@ fn merge(first: Sheet, others: impl Iterator<Item = Sheet>) -> Sheet {
             }
             let share = share.min(1.0);
             for k in 0..3 {
-                merged.detail[at][k] += share * (other.detail[at][k] - merged.detail[at][k]);
+                merged.detail[at][k] += share * (gain * other.detail[at][k] - merged.detail[at][k]);
             }
             merged.facing[at] += share * (other.facing[at] - merged.facing[at]);
-            best[at] = best[at].max(score(&other, at));
+            best[at] = best[at].max(score(other, at));
         }
         merged.photo_width = merged.photo_width.max(other.photo_width);
     }

@@ -19,7 +19,7 @@ fn half(value: f32, left: bool) -> Sheet {
 
 #[test]
 fn each_side_comes_from_the_photo_that_saw_it_with_a_soft_border() {
-    let merged = merge(half(10.0, true), std::iter::once(half(-10.0, false)));
+    let merged = merge(half(10.0, true), &[Other { sheet: half(-10.0, false), brightness: 150.0 }], 150.0);
     let row = merged.layout.height / 2 * merged.layout.width;
     let line: Vec<f32> = (0..merged.layout.width).map(|x| merged.detail[row + x][0]).collect();
     let (w, middle) = (line.len(), line.len() / 2);
@@ -56,7 +56,8 @@ fn hair_on_the_forehead_is_taken_out_and_a_beard_is_kept() {
         let hair = y < -0.35 && x < -0.1;
         sheet.detail[at] = if hair || y > 0.3 { [-90.0, 0.0, 0.0] } else { [0.0; 3] };
     }
-    sheet.clean(1.0, &[]);
+    let found = sheet.look(1.0, &[]);
+    sheet.clean(&found);
     for at in 0..sheet.detail.len() {
         let ([x, y], dark) = (sheet.layout.face_at(at), sheet.detail[at][0]);
         match y {

@@ -54,6 +54,8 @@ const RISE: f32 = 0.02;
 const FALL: f32 = 0.04;
 const TAU: f32 = 1.0;
 const LEAK: f32 = 12.0;
+/// Frames further apart than this, in seconds, are all looked at.
+const CALM: f32 = 0.05;
 /// Looks between two surveys of the memory's neighbourhoods.
 const SURVEY: u32 = 4;
 
@@ -63,6 +65,8 @@ pub(crate) struct Occlusion {
     looks: u32,
     /// Seconds looked at the face.
     watched: f32,
+    /// Seconds since the last look, where that saw nothing and the frame after it was left out.
+    rested: Option<f32>,
     normals: Box<[[f32; 3]; VERTICES]>,
     /// Y, Cb, Cr now, smoothed; the memory; its usual departures; and its extremes nearby.
     now: [Vec<f32>; 3],
@@ -95,6 +99,7 @@ impl Default for Occlusion {
         Occlusion {
             looks: 0,
             watched: 0.0,
+            rested: None,
             normals: Box::new([[0.0; 3]; VERTICES]),
             now: planes(),
             memory: planes(),
@@ -126,7 +131,7 @@ pub(crate) fn prepare() {
 impl Occlusion {
     /// Another face: nothing was seen of it.
     pub fn forget(&mut self) {
-        (self.looks, self.watched, self.any) = (0, 0.0, false);
+        (self.looks, self.watched, self.rested, self.any) = (0, 0.0, None, false);
     }
 
     /// Whether something may be before the face at all.
@@ -139,10 +144,20 @@ impl Occlusion {
         self.any && self.mask[sheet().middle[index]] > 0.3
     }
 
-    /// Looks at the face whose mesh is `mesh` (frame pixels), `dt` after the look before.
+    /// Looks at the face whose mesh is `mesh` (frame pixels), `dt` after the frame before. Of a face with
+    /// nothing before it every other frame is enough.
     pub fn observe(&mut self, frame: &Frame<'_>, mesh: &Mesh, dt: Duration) {
         let s = sheet();
-        let dt = dt.as_secs_f32().min(0.5);
+        let mut dt = dt.as_secs_f32().min(0.5);
+        let ready = self.watched >= WARM.0 && self.looks >= WARM.1;
+        match self.rested.take() {
+            Some(rested) => dt += rested,
+            None if ready && !self.any && dt < CALM => {
+                self.rested = Some(dt);
+                return;
+            }
+            None => {}
+        }
         if self.looks == 0 {
             self.start(s.width * s.height);
         }
@@ -162,7 +177,6 @@ impl Occlusion {
         if self.looks.is_multiple_of(SURVEY) {
             self.survey();
         }
-        let ready = self.watched >= WARM.0 && self.looks >= WARM.1;
         self.depart(&light);
         if ready {
             self.mark(&light);

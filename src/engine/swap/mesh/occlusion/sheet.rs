@@ -62,9 +62,9 @@ static SHEET: LazyLock<Sheet> = LazyLock::new(|| {
         let p = [(at % width) as f32 + 0.5, (at / width) as f32 + 0.5];
         let away = |v: &u16| {
             let q = uv[usize::from(*v)];
-            (q[0] - p[0]).hypot(q[1] - p[1]) / DENSITY
+            (q[0] - p[0]).powi(2) + (q[1] - p[1]).powi(2)
         };
-        sets.iter().flat_map(|set| set.iter()).map(away).fold(f32::INFINITY, f32::min)
+        sets.iter().flat_map(|set| set.iter()).map(away).fold(f32::INFINITY, f32::min).sqrt() / DENSITY
     };
     let each = |f: &dyn Fn(f32, f32, f32) -> bool| -> Vec<bool> {
         let of = |at| {
@@ -124,9 +124,8 @@ pub(super) fn gather<R: Reader>(
         facing[*at] = mix(&|v| normals[v][2]).max(0.0);
         let (x0, y0, fx, fy) = (x as usize, y as usize, x.fract(), y.fract());
         let row = |y: usize| {
-            let mut pair = [0u8; 2];
-            r.luma_row(&encoding, x0, y, &mut pair);
-            f32::from(pair[0]) + fx * (f32::from(pair[1]) - f32::from(pair[0]))
+            let (left, right) = (r.luma(&encoding, x0, y), r.luma(&encoding, x0 + 1, y));
+            left + fx * (right - left)
         };
         let (above, below) = (row(y0), row(y0 + 1));
         out[0][*at] = above + fy * (below - above);
@@ -136,42 +135,51 @@ pub(super) fn gather<R: Reader>(
 
 /// Sums over `2 · radius + 1` pixels both ways; none beyond the sheet.
 pub(super) fn box_sums(values: &[f32], radius: usize, scratch: &mut [f32], out: &mut [f32]) {
-    let (width, height) = (SHEET.width, SHEET.height);
-    for (row, out) in values.chunks_exact(width).zip(scratch.chunks_exact_mut(width)) {
-        for (x, out) in out.iter_mut().enumerate() {
-            *out = row[x.saturating_sub(radius)..(x + radius + 1).min(width)].iter().sum();
-        }
-    }
-    for y in 0..height {
-        let out = &mut out[y * width..][..width];
-        out.fill(0.0);
-        for row in y.saturating_sub(radius)..(y + radius + 1).min(height) {
-            out.iter_mut().zip(&scratch[row * width..][..width]).for_each(|(to, from)| *to += from);
-        }
-    }
+    around(values, (radius, radius), scratch, out, |a, b| a + b);
 }
 
 /// The largest or, with `least`, the smallest value `across` and `down` pixels around.
 pub(super) fn extremes(
     values: &[f32],
-    (across, down): (usize, usize),
+    reach: (usize, usize),
     least: bool,
     scratch: &mut [f32],
     out: &mut [f32],
 ) {
+    // Without the care for NaN that `f32::min` takes.
+    match least {
+        true => around(values, reach, scratch, out, |a, b| if b < a { b } else { a }),
+        false => around(values, reach, scratch, out, |a, b| if b > a { b } else { a }),
+    }
+}
+
+/// Folds each pixel with those up to `across` and `down` pixels away.
+#[inline(always)]
+fn around(
+    values: &[f32],
+    (across, down): (usize, usize),
+    scratch: &mut [f32],
+    out: &mut [f32],
+    fold: impl Fn(f32, f32) -> f32,
+) {
     let (width, height) = (SHEET.width, SHEET.height);
-    let pick = |a: f32, b: f32| if least { a.min(b) } else { a.max(b) };
+    let take = |to: &mut [f32], from: &[f32]| {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = fold(*to, *from));
+    };
     for (row, out) in values.chunks_exact(width).zip(scratch.chunks_exact_mut(width)) {
-        for (x, out) in out.iter_mut().enumerate() {
-            let window = &row[x.saturating_sub(across)..(x + across + 1).min(width)];
-            *out = window.iter().copied().reduce(pick).unwrap_or(0.0);
+        out.copy_from_slice(row);
+        for by in 1..=across.min(width) {
+            take(out, &row[by..]);
+            take(&mut out[by..], row);
         }
     }
     for y in 0..height {
         let out = &mut out[y * width..][..width];
         out.copy_from_slice(&scratch[y * width..][..width]);
         for row in y.saturating_sub(down)..(y + down + 1).min(height) {
-            out.iter_mut().zip(&scratch[row * width..][..width]).for_each(|(a, b)| *a = pick(*a, *b));
+            if row != y {
+                take(out, &scratch[row * width..][..width]);
+            }
         }
     }
 }
