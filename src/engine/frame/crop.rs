@@ -201,8 +201,7 @@ impl<'a> Plane<'a> {
             let at = (y[i] >> 16) as usize * self.width + (x[i] >> 16) as usize;
             if let Some(cell) = self.data.get(at..at + self.width + 2) {
                 (cells[0][i], cells[1][i]) = (i32::from(cell[0]), i32::from(cell[1]));
-                (cells[2][i], cells[3][i]) =
-                    (i32::from(cell[self.width]), i32::from(cell[self.width + 1]));
+                (cells[2][i], cells[3][i]) = (i32::from(cell[self.width]), i32::from(cell[self.width + 1]));
             }
         }
         let mut out = [0.0; LANES];

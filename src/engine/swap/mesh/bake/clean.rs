@@ -1,5 +1,7 @@
 //! What on a sheet is not skin, and its removal.
 
+use std::sync::LazyLock;
+
 use super::sheet::{Sheet, blur};
 use crate::engine::{
     geometry::smoothstep,
@@ -31,7 +33,7 @@ const FILLS: [(f32, f32); 12] = [
 ];
 
 /// Levels beyond which detail is hair, glasses or background, by vertex.
-pub(super) fn limits() -> Vec<f32> {
+pub(super) static LIMITS: LazyLock<Vec<f32>> = LazyLock::new(|| {
     let t = topology();
     let face = &*t.canonical;
     let distance = |p: [f32; 3], set: &[u16]| {
@@ -69,7 +71,7 @@ pub(super) fn limits() -> Vec<f32> {
             }
         })
         .collect()
-}
+});
 
 /// What was found out about a sheet.
 pub(super) struct Found {

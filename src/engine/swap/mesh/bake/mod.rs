@@ -4,6 +4,7 @@
 mod clean;
 mod sheet;
 
+use clean::Found;
 pub(super) use sheet::each_pixel;
 use sheet::{Sheet, blur};
 
@@ -63,29 +64,40 @@ pub(crate) struct Photo<'a> {
 pub(crate) fn bake(photos: &[Photo<'_>]) -> Skin {
     let widest = photos.iter().map(Photo::texture_width).fold(0.0, f32::max);
     let layout = Layout::new((OVERSAMPLE * widest).clamp(DENSITY.0, DENSITY.1));
-    let uv = layout.places();
     let worn: Vec<&Worn> = photos.iter().map(|photo| photo.worn).filter(|worn| worn.is_plain()).collect();
-    let others: Vec<Other> = photos[1..].iter().map(|photo| Other::new(*photo, layout, &uv)).collect();
-    let whole = |low: &Lows| {
-        let brightness = mean_luma(low);
-        let mut sheet = merge(drawn(photos[0], layout, &uv, low), &others, brightness);
-        sheet.mirror();
-        let found = sheet.look(brightness / 150.0, &worn);
-        (sheet, found)
-    };
     let mut low = photos[0].low(|_| 0.0);
-    let (mut sheet, mut found) = whole(&low);
-    if found.outside.iter().any(|v| *v > 0.5) {
+    // Where skin is hidden is seen at half the size too.
+    let coarse = Layout::new(0.5 * layout.density);
+    let places = coarse.places();
+    let outside = whole(photos, coarse, &places, &low, &worn).1.outside;
+    if outside.iter().any(|v| *v > 0.5) {
         // What hides the skin had its part in the slow colours.
-        let hidden = hidden(&found.outside, layout, &uv);
+        let hidden = hidden(&outside, coarse, &places);
         low = photos[0].low(|tri| hidden[tri]);
-        (sheet, found) = whole(&low);
     }
+    let uv = layout.places();
+    let (mut sheet, found) = whole(photos, layout, &uv, &low, &worn);
     sheet.clean(&found);
     let texture = sheet.into_texture();
     let sharpness = light::sharpness_of(&texture, &uv);
     let noise = grain::of_texture(&texture, &uv);
     Skin { texture, uv, low, sharpness, noise, coloured: photos[0].coloured() }
+}
+
+/// The sheet of all photos, with the slow colours `low` of the first, and what was found on it.
+fn whole(
+    photos: &[Photo<'_>],
+    layout: Layout,
+    uv: &[[f32; 2]; VERTICES],
+    low: &Lows,
+    worn: &[&Worn],
+) -> (Sheet, Found) {
+    let brightness = mean_luma(low);
+    let others = photos[1..].iter().map(|photo| Other::new(*photo, layout, uv));
+    let mut sheet = merge(drawn(photos[0], layout, uv, low), others, brightness);
+    sheet.mirror();
+    let found = sheet.look(brightness / 150.0, worn);
+    (sheet, found)
 }
 
 /// A photo beside the first.
@@ -123,7 +135,7 @@ fn drawn(photo: Photo<'_>, layout: Layout, uv: &[[f32; 2]; VERTICES], low: &Lows
 }
 
 /// Takes each place from the sheet that saw it best, with soft borders. `brightness`: of the first.
-fn merge(first: Sheet, others: &[Other], brightness: f32) -> Sheet {
+fn merge(first: Sheet, others: impl Iterator<Item = Other>, brightness: f32) -> Sheet {
     let score = |sheet: &Sheet, at: usize| sheet.facing[at] * sheet.photo_width.min(400.0).sqrt();
     let mut best: Vec<f32> = (0..first.facing.len()).map(|at| FIRST * score(&first, at)).collect();
     let mut merged = first;

@@ -2,7 +2,7 @@
 
 use image::{ImageBuffer, Luma, imageops::fast_blur};
 
-use super::{Photo, clean::limits};
+use super::{Photo, clean::LIMITS};
 use crate::engine::geometry::smoothstep;
 use crate::engine::swap::mesh::{
     layout::Layout,
@@ -39,7 +39,7 @@ impl Sheet {
     /// Fills the skin's triangles from the photo.
     pub fn draw(&mut self, photo: &Photo<'_>, uv: &[[f32; 2]; VERTICES], low: &Lows, facing: &[f32]) {
         let t = topology();
-        let limits = limits();
+        let limits = &*LIMITS;
         for tri in &t.triangles[..t.skin] {
             let v = tri.map(usize::from);
             let from = v.map(|v| photo.inset[v]);

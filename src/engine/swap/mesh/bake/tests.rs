@@ -19,7 +19,8 @@ fn half(value: f32, left: bool) -> Sheet {
 
 #[test]
 fn each_side_comes_from_the_photo_that_saw_it_with_a_soft_border() {
-    let merged = merge(half(10.0, true), &[Other { sheet: half(-10.0, false), brightness: 150.0 }], 150.0);
+    let merged =
+        merge(half(10.0, true), [Other { sheet: half(-10.0, false), brightness: 150.0 }].into_iter(), 150.0);
     let row = merged.layout.height / 2 * merged.layout.width;
     let line: Vec<f32> = (0..merged.layout.width).map(|x| merged.detail[row + x][0]).collect();
     let (w, middle) = (line.len(), line.len() / 2);
