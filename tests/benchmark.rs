@@ -105,6 +105,14 @@ fn the_schema_refuses(schema: &jsonschema::Validator, record: &Value) {
     }
 }
 
+/// Multiplies what was measured of a case.
+fn slower(case: &mut Value, factor: f64) {
+    let times = |value: &mut Value| *value = (factor * value.as_f64().unwrap()).into();
+    let statistics = case["statistics"].as_object_mut().unwrap();
+    statistics.values_mut().filter(|value| value.is_f64()).for_each(times);
+    case["passes"].as_array_mut().unwrap().iter_mut().for_each(times);
+}
+
 fn compared(folder: &Path, json: &Path, record: &Value) {
     let same = ends(0, &["--load", text(json), "--compare", text(json)]);
     assert!(same.contains("1.000") && same.contains("0 of"), "{same}");
@@ -118,9 +126,8 @@ fn compared(folder: &Path, json: &Path, record: &Value) {
     let mut slow = record.clone();
     let victim = &mut slow["results"][0];
     let id = victim["id"].as_str().unwrap().to_owned();
-    for value in victim["statistics"].as_object_mut().unwrap().values_mut().filter(|value| value.is_f64()) {
-        *value = (3.0 * value.as_f64().unwrap()).into();
-    }
+    slower(victim, 3.0);
+    let mut passing = slow.clone();
     let slow = write(folder.join("slow.json"), &slow);
     let said = ends(3, &["--load", text(&slow), "--compare", text(json)]);
     let line = said.lines().find(|line| line.starts_with(&id)).unwrap();
@@ -129,6 +136,24 @@ fn compared(folder: &Path, json: &Path, record: &Value) {
     assert!(said.contains("0 of"), "{said}");
     let said = ends(0, &["--load", text(json), "--compare", text(&slow)]);
     assert!(said.contains("better"), "{said}");
+
+    // One pass did as the earlier run.
+    let passes = passing["results"][0]["passes"].as_array_mut().unwrap();
+    passes.push(record["results"][0]["passes"][0].clone());
+    let passing = write(folder.join("passing.json"), &passing);
+    let said = ends(0, &["--load", text(&passing), "--compare", text(json)]);
+    assert!(said.contains("0 of"), "{said}");
+
+    // The machine did, as foreign code shows.
+    let mut weak = read(&slow);
+    for case in weak["results"].as_array_mut().unwrap() {
+        if case["id"].as_str().unwrap().starts_with("colour/") {
+            slower(case, 4.0);
+        }
+    }
+    let weak = write(folder.join("weak.json"), &weak);
+    let said = ends(0, &["--load", text(&weak), "--compare", text(json)]);
+    assert!(said.contains("machine itself changed its speed by 75 %"), "{said}");
 
     let mut busy = read(&slow);
     busy["results"][0]["others"] = 0.6.into();

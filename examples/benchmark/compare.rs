@@ -5,6 +5,9 @@ use crate::record::{Better, Outcome, Record, Statistics};
 /// Share of the machine that other work may have had for a case to be judged.
 const DISTURBED: f64 = 0.25;
 
+/// Groups of cases that run none of this project's code: what they differ by is the machine's doing.
+const FOREIGN: [&str; 3] = ["resize", "colour", "blur"];
+
 /// How a case did beside the earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -15,17 +18,9 @@ pub enum Verdict {
     Unsure,
 }
 
-/// The quartile on the better side: other work can only make a value worse, so it moves this least.
-fn telling(statistics: &Statistics, better: Better) -> f64 {
-    match better {
-        Better::Lower => statistics.q1,
-        Better::Higher => statistics.q3,
-    }
-}
-
 /// Speed of `new` over `old`: above 1 it became better. `None` where one of them is not above 0.
 pub fn ratio(old: &Outcome, new: &Outcome) -> Option<f64> {
-    let (before, now) = (telling(&old.statistics, new.better), telling(&new.statistics, new.better));
+    let (before, now) = (old.statistics.telling(new.better), new.statistics.telling(new.better));
     let usable = before > 0.0 && now > 0.0 && before.is_finite() && now.is_finite();
     usable.then(|| match new.better {
         Better::Lower => before / now,
@@ -33,12 +28,18 @@ pub fn ratio(old: &Outcome, new: &Outcome) -> Option<f64> {
     })
 }
 
-/// Other than `Same` only where the ratio is off by more than `threshold` (0–1) and the middle
-/// halves of the values do not overlap.
+/// Other than `Same` only where the ratio is off by more than `threshold` (0–1), the middle halves of the
+/// values do not overlap, and no pass of one run did as the passes of the other.
 pub fn verdict(old: &Outcome, new: &Outcome, threshold: f64) -> Verdict {
-    let apart = |a: &Statistics, b: &Statistics| a.q3 < b.q1 || b.q3 < a.q1;
+    let apart = |a: (f64, f64), b: (f64, f64)| a.1 < b.0 || b.1 < a.0;
+    let halves = |statistics: &Statistics| (statistics.q1, statistics.q3);
+    let passes = |outcome: &Outcome| {
+        let of = |fold: fn(f64, f64) -> f64| outcome.passes.iter().copied().reduce(fold);
+        (of(f64::min).unwrap_or(f64::INFINITY), of(f64::max).unwrap_or(f64::NEG_INFINITY))
+    };
+    let differ = apart(halves(&old.statistics), halves(&new.statistics)) && apart(passes(old), passes(new));
     let verdict = match ratio(old, new) {
-        Some(ratio) if apart(&old.statistics, &new.statistics) => match ratio {
+        Some(ratio) if differ => match ratio {
             ratio if ratio < 1.0 - threshold => Verdict::Worse,
             ratio if ratio > 1.0 / (1.0 - threshold) => Verdict::Better,
             _ => Verdict::Same,
@@ -50,8 +51,30 @@ pub fn verdict(old: &Outcome, new: &Outcome, threshold: f64) -> Verdict {
     if disturbed && verdict != Verdict::Same { Verdict::Unsure } else { verdict }
 }
 
+/// How much slower (0–1) a case of `new` must be to count: by `threshold`, and by more than the machine's own
+/// speed changed between the runs. That is told by the cases of foreign code, the one that changed most left out.
+pub fn limit(old: &Record, results: &[Outcome], threshold: f64) -> f64 {
+    let foreign = results.iter().filter(|now| FOREIGN.contains(&now.group()));
+    let mut changes: Vec<f64> = foreign
+        .filter_map(|now| ratio(old.find(&now.id)?, now))
+        .map(|ratio| 1.0 - ratio.min(1.0 / ratio))
+        .collect();
+    changes.sort_by(f64::total_cmp);
+    changes.iter().rev().nth(1).map_or(threshold, |change| threshold.max(*change))
+}
+
+/// The cases among `results` that became worse.
+pub fn worse(old: &Record, results: &[Outcome], threshold: f64) -> Vec<String> {
+    let threshold = limit(old, results, threshold);
+    let is_worse = |now: &&Outcome| {
+        old.find(&now.id).is_some_and(|before| verdict(before, now, threshold) == Verdict::Worse)
+    };
+    results.iter().filter(is_worse).map(|now| now.id.clone()).collect()
+}
+
 /// Prints the table; returns how many cases became worse.
-pub fn print(old: &Record, new: &Record, threshold: f64) -> usize {
+pub fn print(old: &Record, new: &Record, wanted: f64) -> usize {
+    let threshold = limit(old, &new.results, wanted);
     let both = || new.results.iter().filter_map(|now| Some((old.find(&now.id)?, now)));
     println!("\n{:62} {:>12} {:>12} unit {:>7}", "", "before", "now", "ratio");
     for (before, now) in both() {
@@ -62,7 +85,7 @@ pub fn print(old: &Record, new: &Record, threshold: f64) -> usize {
             Verdict::Unsure => " disturbed",
         };
         let ratio = ratio(before, now).map_or("-".into(), |ratio| format!("{ratio:.3}"));
-        let [a, b] = [before, now].map(|outcome| telling(&outcome.statistics, now.better));
+        let [a, b] = [before, now].map(|outcome| outcome.statistics.telling(now.better));
         println!("{:62} {a:12.4} {b:12.4} {:4} {ratio:>7}{mark}", now.id, now.unit);
     }
     let count = both().count();
@@ -74,6 +97,12 @@ pub fn print(old: &Record, new: &Record, threshold: f64) -> usize {
         new.results.len() - count,
         old.results.iter().filter(|outcome| new.find(&outcome.id).is_none()).count(),
     );
+    if threshold > wanted {
+        println!(
+            "The machine itself changed its speed by {:.0} % between the runs, as code shows that is not this project's: less is not judged.",
+            100.0 * threshold
+        );
+    }
     if old.machine.chip != new.machine.chip || old.machine.logical_cores != new.machine.logical_cores {
         println!("The earlier run was on another machine: {}", old.machine.chip);
     }

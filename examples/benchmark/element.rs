@@ -195,7 +195,8 @@ fn in_flight(suite: &mut Suite, case: &Case, bed: &mut Bed) {
     let frames = (least as u32 / 2).clamp(2, (HELD / size).max(2) as u32);
     bed.flow(if case.uses_network() { 2 } else { WARM }, false);
     let (started, mut values, mut allocations) = (Instant::now(), Vec::new(), 0);
-    while values.len() < 3 || started.elapsed() < budget {
+    // A round is one value, and there must be several.
+    while values.len() < 3 || started.elapsed() < 2 * budget {
         let flow = bed.flow(frames, false);
         allocations += flow.allocations;
         values.push(ms(flow.spent) / f64::from(frames));

@@ -44,6 +44,9 @@ static ALLOCATOR: common::Counting = common::Counting;
 /// What a run that became slower exits with.
 const SLOWER: u8 = 3;
 
+/// How often, at most, cases that seem slower than in an earlier run are measured once more.
+const AGAIN: usize = 3;
+
 /// Measure the element and what it is built from.
 #[derive(Parser)]
 struct Args {
@@ -120,7 +123,7 @@ fn run(args: &Args) -> Result<usize> {
     let earlier = args.compare.as_deref().map(Record::read).transpose()?;
     let record = match &args.load {
         Some(path) => Record::read(path)?,
-        None => measure(args)?,
+        None => measure(args, earlier.as_ref())?,
     };
     if args.list {
         return Ok(0);
@@ -135,7 +138,7 @@ fn run(args: &Args) -> Result<usize> {
     Ok(compare::print(&earlier, &record, args.threshold / 100.0))
 }
 
-fn measure(args: &Args) -> Result<Record> {
+fn measure(args: &Args, earlier: Option<&Record>) -> Result<Record> {
     for needed in ["astronaut.png", "grace_hopper.jpg"].map(common::photo) {
         ensure!(needed.is_file(), "{}: no such file; `make models` brings it", needed.display());
     }
@@ -144,19 +147,36 @@ fn measure(args: &Args) -> Result<Record> {
     let mut suite = Suite::new(args);
     for pass in 0..suite.passes() {
         suite.begin(pass);
-        fresh::run(&mut suite, args)?;
-        micro::measure(&mut suite)?;
-        pools::measure(&mut suite)?;
-        stages::measure(&mut suite)?;
-        networks::measure(&mut suite, args)?;
-        threads::measure(&mut suite)?;
-        element::measure(&mut suite, args)?;
-        if suite.is_last() {
-            soak::measure(&mut suite, args)?;
-        }
+        take(&mut suite, args)?;
     }
     ensure!(suite.matched(), "no case's name holds any of {:?}; --list names them", args.only);
+    if let Some(earlier) = earlier.filter(|_| !args.list) {
+        // A machine is slower for a while now and then: what seems worse must be so later too.
+        for _ in 0..AGAIN {
+            let worse = compare::worse(earlier, suite.results(), args.threshold / 100.0);
+            if worse.is_empty() {
+                break;
+            }
+            suite.begin_again(worse.into_iter().flat_map(threads::behind).collect());
+            take(&mut suite, args)?;
+        }
+    }
     Ok(suite.finish(machine, begun))
+}
+
+/// Measures everything that the suite wants once.
+fn take(suite: &mut Suite, args: &Args) -> Result<()> {
+    fresh::run(suite, args)?;
+    micro::measure(suite)?;
+    pools::measure(suite)?;
+    stages::measure(suite)?;
+    networks::measure(suite, args)?;
+    threads::measure(suite)?;
+    element::measure(suite, args)?;
+    if suite.is_last() {
+        soak::measure(suite, args)?;
+    }
+    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

@@ -82,6 +82,9 @@ pub struct Outcome {
     /// Heap allocations in Rust each, where they were counted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub allocations: Option<f64>,
+    /// The better quartile of each pass's values.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub passes: Vec<f64>,
     /// Share of the machine's processor time (0–1) that other processes took in the pass that they
     /// disturbed least, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -132,6 +135,16 @@ impl Statistics {
             q1: at(0.25),
             q3: at(0.75),
         })
+    }
+}
+
+impl Statistics {
+    /// The quartile on the better side: other work can only make a value worse, so it moves this least.
+    pub fn telling(&self, better: Better) -> f64 {
+        match better {
+            Better::Lower => self.q1,
+            Better::Higher => self.q3,
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Suite {
     passes: u32,
     pass: u32,
     only: Vec<String>,
+    /// The cases that are measured once more; then no others are.
+    again: Option<Vec<String>>,
     list: bool,
     model: Option<String>,
     started: Instant,
@@ -47,6 +49,7 @@ impl Suite {
             passes: args.passes.unwrap_or(if args.quick { QUICK_PASSES } else { PASSES }),
             pass: 0,
             only: args.only.clone(),
+            again: None,
             list: args.list,
             model: args.model.is_file().then(|| args.model.display().to_string()),
             started: Instant::now(),
@@ -62,6 +65,9 @@ impl Suite {
 
     /// Whether the case is to be measured.
     pub fn wants(&mut self, id: &str) -> bool {
+        if let Some(again) = &self.again {
+            return again.iter().any(|case| case == id);
+        }
         let chosen = self.only.is_empty() || self.only.iter().any(|part| id.contains(part.as_str()));
         self.met |= chosen;
         if chosen && self.list && self.pass == 0 {
@@ -81,6 +87,17 @@ impl Suite {
         if !self.list {
             println!("pass {} of {}", pass + 1, self.passes());
         }
+    }
+
+    /// Begins with these cases once more.
+    pub fn begin_again(&mut self, cases: Vec<String>) {
+        println!("once more, since they seem slower: {}", cases.len());
+        self.again = Some(cases);
+    }
+
+    /// What was measured so far.
+    pub fn results(&self) -> &[Outcome] {
+        &self.results
     }
 
     /// Whether this is the last pass, for what is measured only once.
@@ -169,6 +186,8 @@ impl Suite {
         let others = self.contention.share().filter(|_| alone);
         let at = self.results.iter().position(|outcome| outcome.id == id).unwrap_or(self.results.len());
         let mut all = self.values.get(at).cloned().unwrap_or_default();
+        let mut passes = self.results.get(at).map_or(Vec::new(), |before| before.passes.clone());
+        passes.extend(Statistics::of(values.clone()).map(|statistics| statistics.telling(better)));
         all.extend(values);
         let Some(statistics) = Statistics::of(all.clone()) else {
             return self.skip(id, "it gave no values");
@@ -182,7 +201,8 @@ impl Suite {
             Some((before, now)) => Some(before.min(now)),
             None => others,
         };
-        let outcome = Outcome { id, unit, better, statistics, per_second, allocations, others, notes };
+        let outcome =
+            Outcome { id, unit, better, statistics, per_second, allocations, passes, others, notes };
         if at == self.results.len() {
             self.results.push(outcome);
             self.values.push(all);

@@ -102,6 +102,15 @@ fn many(suite: &Suite, pictures: &[RgbImage], streams: usize) -> Result<Vec<f64>
     Ok(values.split_off(2))
 }
 
+/// The cases to measure for a case, which may be made of others.
+pub fn behind(id: String) -> Vec<String> {
+    let parts = id.strip_prefix("threads/efficiency/").and_then(|rest| rest.rsplit_once('/'));
+    match parts {
+        Some((case, workers)) => vec![format!("threads/{case}/1"), format!("threads/{case}/{workers}"), id],
+        None => vec![id],
+    }
+}
+
 /// Speed-up over one worker, as a share of the number of workers.
 fn efficiency(suite: &mut Suite, id: &str, counts: &[usize]) {
     let rate = |suite: &Suite, workers: usize| {
