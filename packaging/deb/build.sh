@@ -25,8 +25,17 @@ for file in models/libonnxruntime*.so*; do
 done
 documents=usr/share/doc/$name
 put 644 packaging/deb/copyright "$documents/copyright"
-put 644 CHANGELOG.md "$documents/changelog"
-gzip -9n "$root/$documents/changelog"
+maintainer='gst-plugin-faceswap authors <gst-plugin-faceswap@localhost.localdomain>'
+put 644 CHANGELOG.md "$documents/CHANGELOG.md"
+when=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}
+printf '%s (%s) unstable; urgency=medium\n\n  * What changed is in CHANGELOG.md.\n\n -- %s  %s\n' "$name" "$version" \
+    "$maintainer" "$(LC_ALL=C date -uR -d "@$when")" > "$work/changelog"
+put 644 "$work/changelog" "$documents/changelog"
+gzip -9n "$root/$documents/changelog" "$root/$documents/CHANGELOG.md"
+# ONNX Runtime is taken as its makers publish it, for Debian 12 has none.
+printf '%s: embedded-library curl [*libonnxruntime.so]\n%s: embedded-library mbedtls [*libonnxruntime.so]\n' \
+    $name $name > "$work/overrides"
+put 644 "$work/overrides" "usr/share/lintian/overrides/$name"
 "$root/usr/bin/gst-faceswap-swap" --man > "$work/man"
 put 644 "$work/man" usr/share/man/man1/gst-faceswap-swap.1
 gzip -9n "$root/usr/share/man/man1/gst-faceswap-swap.1"
@@ -47,7 +56,7 @@ cat > "$root/DEBIAN/control" <<CONTROL
 Package: $name
 Version: $version
 Architecture: $architecture
-Maintainer: gst-plugin-faceswap developers <noreply@invalid>
+Maintainer: $maintainer
 Section: video
 Priority: optional
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
