@@ -22,6 +22,17 @@ pub(crate) trait Reader: Copy + Sync {
     fn luma(&self, _encoding: &Transform, x: usize, y: usize) -> f32 {
         f32::from(self.components(x, y)[0])
     }
+    /// Luma between the pixels `(⌊x⌋, ⌊y⌋)` and the next ones, which must be inside the frame too.
+    #[inline(always)]
+    fn luma_between(&self, encoding: &Transform, x: f32, y: f32) -> f32 {
+        let (x0, y0, fx, fy) = (x as usize, y as usize, x.fract(), y.fract());
+        let row = |y: usize| {
+            let (left, right) = (self.luma(encoding, x0, y), self.luma(encoding, x0 + 1, y));
+            left + fx * (right - left)
+        };
+        let (above, below) = (row(y0), row(y0 + 1));
+        above + fy * (below - above)
+    }
     /// Cb and Cr of a pixel.
     #[inline(always)]
     fn chroma(&self, _encoding: &Transform, x: usize, y: usize) -> [f32; 2] {

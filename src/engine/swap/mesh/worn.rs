@@ -273,13 +273,7 @@ fn gather<R: Reader>(r: &R, width: usize, height: usize, mesh: &Mesh, share: f32
             (0..3).map(|i| weight[i] * mesh[usize::from(corner[i])][k]).sum::<f32>() - 0.5
         };
         let (x, y) = (at(0).clamp(0.0, right), at(1).clamp(0.0, bottom));
-        let (x0, y0, fx, fy) = (x as usize, y as usize, x.fract(), y.fract());
-        let row = |y: usize| {
-            let (left, right) = (r.luma(&encoding, x0, y), r.luma(&encoding, x0 + 1, y));
-            left + fx * (right - left)
-        };
-        let (above, below) = (row(y0), row(y0 + 1));
-        let value = above + fy * (below - above);
+        let value = r.luma_between(&encoding, x, y);
         *mean = if share < 1.0 { *mean + share * (value - *mean) } else { value };
     }
 }

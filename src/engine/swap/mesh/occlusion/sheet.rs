@@ -122,14 +122,8 @@ pub(super) fn gather<R: Reader>(
             continue;
         }
         facing[*at] = mix(&|v| normals[v][2]).max(0.0);
-        let (x0, y0, fx, fy) = (x as usize, y as usize, x.fract(), y.fract());
-        let row = |y: usize| {
-            let (left, right) = (r.luma(&encoding, x0, y), r.luma(&encoding, x0 + 1, y));
-            left + fx * (right - left)
-        };
-        let (above, below) = (row(y0), row(y0 + 1));
-        out[0][*at] = above + fy * (below - above);
-        [out[1][*at], out[2][*at]] = r.chroma(&encoding, x0, y0);
+        out[0][*at] = r.luma_between(&encoding, x, y);
+        [out[1][*at], out[2][*at]] = r.chroma(&encoding, x as usize, y as usize);
     }
 }
 
