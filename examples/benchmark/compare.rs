@@ -53,7 +53,7 @@ pub fn verdict(old: &Outcome, new: &Outcome, threshold: f64) -> Verdict {
 
 /// How much slower (0–1) a case of `new` must be to count: by `threshold`, and by more than the machine's own
 /// speed changed between the runs. That is told by the cases of foreign code, the one that changed most left out.
-pub fn limit(old: &Record, results: &[Outcome], threshold: f64) -> f64 {
+fn limit(old: &Record, results: &[Outcome], threshold: f64) -> f64 {
     let foreign = results.iter().filter(|now| FOREIGN.contains(&now.group()));
     let mut changes: Vec<f64> = foreign
         .filter_map(|now| ratio(old.find(&now.id)?, now))

@@ -136,9 +136,7 @@ impl Statistics {
             q3: at(0.75),
         })
     }
-}
 
-impl Statistics {
     /// The quartile on the better side: other work can only make a value worse, so it moves this least.
     pub fn telling(&self, better: Better) -> f64 {
         match better {
