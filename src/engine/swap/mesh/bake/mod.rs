@@ -66,17 +66,18 @@ pub(crate) fn bake(photos: &[Photo<'_>]) -> Skin {
     let layout = Layout::new((OVERSAMPLE * widest).clamp(DENSITY.0, DENSITY.1));
     let worn: Vec<&Worn> = photos.iter().map(|photo| photo.worn).filter(|worn| worn.is_plain()).collect();
     let mut low = photos[0].low(|_| 0.0);
+    let lows: Vec<Box<Lows>> = photos[1..].iter().map(|photo| photo.low(|_| 0.0)).collect();
     // Where skin is hidden is seen at half the size too.
     let coarse = Layout::new(0.5 * layout.density);
     let places = coarse.places();
-    let outside = whole(photos, coarse, &places, &low, &worn).1.outside;
+    let outside = whole(photos, coarse, &places, (&low, &lows), &worn).1.outside;
     if outside.iter().any(|v| *v > 0.5) {
         // What hides the skin had its part in the slow colours.
         let hidden = hidden(&outside, coarse, &places);
         low = photos[0].low(|tri| hidden[tri]);
     }
     let uv = layout.places();
-    let (mut sheet, found) = whole(photos, layout, &uv, &low, &worn);
+    let (mut sheet, found) = whole(photos, layout, &uv, (&low, &lows), &worn);
     sheet.clean(&found);
     let texture = sheet.into_texture();
     let sharpness = light::sharpness_of(&texture, &uv);
@@ -84,16 +85,20 @@ pub(crate) fn bake(photos: &[Photo<'_>]) -> Skin {
     Skin { texture, uv, low, sharpness, noise, coloured: photos[0].coloured() }
 }
 
-/// The sheet of all photos, with the slow colours `low` of the first, and what was found on it.
+/// The sheet of all photos, with the slow colours `low` of the first and `lows` of the others, and what was
+/// found on it.
 fn whole(
     photos: &[Photo<'_>],
     layout: Layout,
     uv: &[[f32; 2]; VERTICES],
-    low: &Lows,
+    (low, lows): (&Lows, &[Box<Lows>]),
     worn: &[&Worn],
 ) -> (Sheet, Found) {
     let brightness = mean_luma(low);
-    let others = photos[1..].iter().map(|photo| Other::new(*photo, layout, uv));
+    let others = photos[1..]
+        .iter()
+        .zip(lows)
+        .map(|(photo, low)| Other { sheet: drawn(*photo, layout, uv, low), brightness: mean_luma(low) });
     let mut sheet = merge(drawn(photos[0], layout, uv, low), others, brightness);
     sheet.mirror();
     let found = sheet.look(brightness / 150.0, worn);
@@ -105,13 +110,6 @@ struct Other {
     sheet: Sheet,
     /// Mean luma of its slow colours.
     brightness: f32,
-}
-
-impl Other {
-    fn new(photo: Photo<'_>, layout: Layout, uv: &[[f32; 2]; VERTICES]) -> Self {
-        let low = photo.low(|_| 0.0);
-        Other { sheet: drawn(photo, layout, uv, &low), brightness: mean_luma(&low) }
-    }
 }
 
 /// How far each triangle of the skin is `outside`.
