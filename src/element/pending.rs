@@ -75,12 +75,6 @@ impl Default for Pending {
 }
 
 impl Pending {
-    /// Forgets the frame; the memory stays.
-    pub fn clear(&mut self) {
-        (self.task, self.buffer, self.ended, self.result) = (None, None, None, Ok(()));
-        (self.busy, self.painting) = (Duration::ZERO, Duration::ZERO);
-    }
-
     /// The first stage.
     pub fn analyse(&mut self, analyser: &mut Analyser) {
         let (Some(task), Some(buffer), Ok(())) = (&self.task, &mut self.buffer, &self.result) else { return };
@@ -121,11 +115,6 @@ impl Pending {
     pub fn end(&mut self) {
         self.busy = self.busy.max(self.painting);
         self.ended = Some(Instant::now());
-    }
-
-    /// Whether the frame must come out the same however much time there is.
-    pub fn is_deterministic(&self) -> bool {
-        self.task.as_ref().is_some_and(|task| task.params.deterministic)
     }
 
     /// Works on the frame where nothing has failed so far; whether nothing has since.

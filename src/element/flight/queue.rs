@@ -1,30 +1,47 @@
-//! Frames in flight: a bounded queue between the streaming thread and two workers, of which one
-//! analyses a frame while the other paints the one before. What comes in first goes out first: when
-//! enough have come behind it, or, where the stream falters, when its time is over.
+//! The queue itself, apart from what its frames are and who works on them, so that a model checker can
+//! run it too: with locks of its own in [`primitives`](super::primitives).
 
 use std::{
     collections::VecDeque,
-    io, mem,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
-use super::{pending::Pending, pool::Misses};
-use crate::{
-    control::platform::prefer_fast_cores,
-    engine::{Engine, Painter},
-    sync::{lock, wait},
-};
+use super::primitives::{Condvar, Misses, Mutex, MutexGuard, lock, wait};
+
+/// A frame on its way. Its memory is used again for others.
+pub(in crate::element) trait Entry: Default {
+    /// When it came.
+    fn begun(&self) -> Option<Instant>;
+    /// Whether it must come out the same however much time there is.
+    fn is_deterministic(&self) -> bool;
+    /// Adds time that it waited for a network.
+    fn add_wait(&mut self, time: Duration);
+    /// Forgets the frame; the memory stays.
+    fn clear(&mut self);
+}
+
+/// The second stage, see [`Painter`](crate::engine::Painter).
+pub(super) trait Stage<T> {
+    /// Whether a further frame may be begun now.
+    fn may_begin(&self) -> bool;
+    /// The first part; whether the stage has the frame now.
+    fn begin(&mut self, entry: &mut T) -> bool;
+    /// Whether the oldest frame that was begun can be finished without waiting.
+    fn is_ready(&mut self) -> bool;
+    /// Waits for no further frames to share work with.
+    fn hurry(&mut self);
+    /// The last part, of the oldest frame that was begun, and whether the stage has it.
+    fn finish(&mut self, entry: &mut T, entered: bool);
+    /// Gives up the oldest frame that the stage has.
+    fn abandon(&mut self);
+}
 
 /// What there is for the streaming thread.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(in crate::element) enum Next<T> {
     /// The oldest frame, finished.
-    Done(Box<Pending>),
+    Done(Box<T>),
     /// As few frames are in flight as were to be kept.
     Idle,
     /// Waiting was cut short by a flush or a state change.
@@ -32,15 +49,15 @@ pub(super) enum Next {
 }
 
 /// Between two stages, by the frame's generation.
-type Queue = VecDeque<(u64, Box<Pending>)>;
+type Queue<T> = VecDeque<(u64, Box<T>)>;
 
-#[derive(Debug, Default)]
-struct State {
-    arrived: Queue,
-    analysed: Queue,
-    painted: Queue,
+#[derive(Debug)]
+pub(super) struct State<T> {
+    pub(super) arrived: Queue<T>,
+    pub(super) analysed: Queue<T>,
+    pub(super) painted: Queue<T>,
     #[expect(clippy::vec_box, reason = "frames move from queue to queue as they are")]
-    spare: Vec<Box<Pending>>,
+    spare: Vec<Box<T>>,
     /// Frames in the queues or with a worker that were not discarded.
     count: usize,
     /// Of the frames that count; those with a worker when a discard came are of an older one.
@@ -55,34 +72,45 @@ struct State {
     stop: bool,
 }
 
-impl State {
+impl<T: Entry> State<T> {
     /// When the oldest frame must go, where it is finished.
     fn due(&self) -> Option<Instant> {
         let (_, oldest) = self.painted.front()?;
-        Some(oldest.task.as_ref()?.ticket.begun + self.hold)
+        Some(oldest.begun()? + self.hold)
     }
 }
 
 /// The queue. Frames enter and leave it on the streaming thread.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(in crate::element) struct Flight<T> {
     most: usize,
     depth: AtomicUsize,
     misses: Misses,
-    state: Mutex<State>,
+    state: Mutex<State<T>>,
     changed: Condvar,
     /// A frame was painted, or all ends.
     painted: Condvar,
 }
 
-impl Flight {
+impl<T: Entry> Flight<T> {
     /// For `most` frames at once; told of what `misses` its pool.
     pub fn new(most: usize, misses: Misses) -> Self {
-        let queue = || Queue::with_capacity(most + 1);
+        let queue = || Queue::<T>::with_capacity(most + 1);
         let mut spare = Vec::with_capacity(most + 3);
         spare.resize_with(most + 1, Box::default);
-        let state =
-            State { arrived: queue(), analysed: queue(), painted: queue(), spare, ..State::default() };
+        let state = State {
+            arrived: queue(),
+            analysed: queue(),
+            painted: queue(),
+            spare,
+            count: 0,
+            generation: 0,
+            hold: Duration::ZERO,
+            awaited: false,
+            turn: 0,
+            interrupted: false,
+            stop: false,
+        };
         let depth = AtomicUsize::new(most);
         Flight {
             most,
@@ -120,7 +148,7 @@ impl Flight {
     }
 
     /// Memory for a frame to submit.
-    pub fn vacant(&self) -> Box<Pending> {
+    pub fn vacant(&self) -> Box<T> {
         let spare = lock(&self.state).spare.pop();
         spare.unwrap_or_else(|| {
             self.misses.fetch_add(1, Ordering::Relaxed);
@@ -129,7 +157,7 @@ impl Flight {
     }
 
     /// Lets the workers have a frame.
-    pub fn submit(&self, pending: Box<Pending>) {
+    pub fn submit(&self, pending: Box<T>) {
         self.change(|state| {
             state.count += 1;
             state.arrived.push_back((state.generation, pending));
@@ -137,7 +165,7 @@ impl Flight {
     }
 
     /// The oldest frame once it is finished, waiting for it, unless `keep` or fewer are in flight.
-    pub fn next(&self, keep: usize) -> Next {
+    pub fn next(&self, keep: usize) -> Next<T> {
         let mut state = lock(&self.state);
         let next = loop {
             if state.interrupted {
@@ -161,7 +189,7 @@ impl Flight {
     }
 
     /// The oldest frame, where it is finished and has waited for too long.
-    pub fn next_overdue(&self) -> Option<Box<Pending>> {
+    pub fn next_overdue(&self) -> Option<Box<T>> {
         let mut state = lock(&self.state);
         if state.interrupted || state.due()? > Instant::now() {
             return None;
@@ -172,7 +200,7 @@ impl Flight {
     }
 
     /// Calls `release` whenever a frame is overdue.
-    fn look_out(&self, release: impl Fn()) {
+    pub(super) fn look_out(&self, release: impl Fn()) {
         let mut state = lock(&self.state);
         while !state.stop {
             let wait = match state.due().filter(|_| !state.interrupted) {
@@ -193,7 +221,7 @@ impl Flight {
     }
 
     /// Takes back a frame's memory.
-    pub fn recycle(&self, mut pending: Box<Pending>) {
+    pub fn recycle(&self, mut pending: Box<T>) {
         pending.clear();
         lock(&self.state).spare.push(pending);
     }
@@ -209,35 +237,49 @@ impl Flight {
 
     /// Gives up all frames in flight. Does not wait for the workers.
     pub fn discard(&self) {
-        let dropped = {
+        let mut dropped = Vec::new();
+        {
             let mut state = lock(&self.state);
             let State { arrived, analysed, painted, count, generation, .. } = &mut *state;
             (*count, *generation) = (0, *generation + 1);
-            [arrived, analysed, painted].map(mem::take)
-        };
-        for (_, pending) in dropped.into_iter().flatten() {
+            for queue in [arrived, analysed, painted] {
+                dropped.extend(queue.drain(..));
+            }
+        }
+        for (_, pending) in dropped {
             self.recycle(pending);
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    /// Has the workers look whether there is something for them now.
+    pub(super) fn poke(&self) {
+        self.change(|_| {});
+    }
+
+    /// Ends the workers after the stage that they are in.
+    pub(super) fn stop(&self) {
+        self.change(|state| state.stop = true);
+        self.painted.notify_all();
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State<T>)) {
         let mut state = lock(&self.state);
         change(&mut state);
         self.stir(&mut state);
     }
 
     /// Wakes all who wait for a change.
-    fn stir(&self, state: &mut State) {
+    fn stir(&self, state: &mut State<T>) {
         state.turn += 1;
         self.changed.notify_all();
     }
 
     /// Moves frames through one stage, in order, until told to stop.
-    fn work(
+    pub(super) fn work(
         &self,
-        from: fn(&mut State) -> &mut Queue,
-        to: fn(&mut State) -> &mut Queue,
-        mut stage: impl FnMut(&mut Pending),
+        from: fn(&mut State<T>) -> &mut Queue<T>,
+        to: fn(&mut State<T>) -> &mut Queue<T>,
+        mut stage: impl FnMut(&mut T),
     ) {
         let mut state = lock(&self.state);
         while !state.stop {
@@ -255,9 +297,9 @@ impl Flight {
     fn hand_on(
         &self,
         generation: u64,
-        pending: Box<Pending>,
-        to: fn(&mut State) -> &mut Queue,
-    ) -> MutexGuard<'_, State> {
+        pending: Box<T>,
+        to: fn(&mut State<T>) -> &mut Queue<T>,
+    ) -> MutexGuard<'_, State<T>> {
         let mut state = lock(&self.state);
         if generation == state.generation {
             to(&mut state).push_back((generation, pending));
@@ -271,14 +313,14 @@ impl Flight {
     }
 }
 
-/// Frames that the painter has begun, the oldest first; whether it still has them.
-type Begun = VecDeque<(u64, Box<Pending>, bool)>;
+/// Frames that the stage has begun, the oldest first; whether it still has them.
+type Begun<T> = VecDeque<(u64, Box<T>, bool)>;
 
-impl Flight {
+impl<T: Entry> Flight<T> {
     /// Paints frames in order until told to stop. As many as wait are begun before the oldest is
     /// finished, so that a network may take the faces of several at once.
-    fn paint(&self, painter: &mut Painter) {
-        let mut begun = Begun::with_capacity(self.most + 1);
+    pub(super) fn paint(&self, painter: &mut impl Stage<T>) {
+        let mut begun = Begun::<T>::with_capacity(self.most + 1);
         let mut state = lock(&self.state);
         while !state.stop {
             let stale = begun.front().is_some_and(|(generation, ..)| *generation != state.generation);
@@ -297,7 +339,7 @@ impl Flight {
                 && let Some((generation, mut pending)) = state.analysed.pop_front()
             {
                 drop(state);
-                let entered = pending.begin(painter);
+                let entered = painter.begin(&mut pending);
                 begun.push_back((generation, pending, entered));
                 state = lock(&self.state);
                 continue;
@@ -320,85 +362,15 @@ impl Flight {
                 if state.turn == turn {
                     state = wait(&self.changed, state);
                 }
-                oldest.painting += waited.elapsed();
+                oldest.add_wait(waited.elapsed());
                 continue;
             }
             if let Some((generation, mut pending, entered)) = begun.pop_front() {
-                if entered {
-                    pending.finish(painter)
-                } else {
-                    pending.end()
-                }
+                painter.finish(&mut pending, entered);
                 state = self.hand_on(generation, pending, |s| &mut s.painted);
             } else {
                 state = lock(&self.state);
             }
-        }
-    }
-}
-
-/// The threads of one flight, which has them only once. Dropped, they end after the stage they are
-/// in, and are joined.
-#[derive(Debug)]
-pub(super) struct Crew {
-    flight: Arc<Flight>,
-    workers: Vec<thread::JoinHandle<()>>,
-    lookout: Option<thread::JoinHandle<()>>,
-}
-
-impl Crew {
-    /// `release` is called on a thread of its own when a frame is overdue, and until it is gone.
-    ///
-    /// # Errors
-    /// No thread could be started.
-    pub fn spawn(
-        flight: Arc<Flight>,
-        engine: Engine,
-        release: impl Fn() + Send + 'static,
-    ) -> io::Result<Self> {
-        let (mut analyser, mut painter) = engine.split();
-        let waiting = Arc::downgrade(&flight);
-        painter.run_apart(Arc::new(move || {
-            // The change is the network's.
-            let _ = waiting.upgrade().map(|flight| flight.change(|_| {}));
-        }));
-        let mut crew = Crew { flight, workers: Vec::with_capacity(2), lookout: None };
-        let analysis = crew.start("faceswap-analysis", move |flight| {
-            flight.work(|s| &mut s.arrived, |s| &mut s.analysed, |p| p.analyse(&mut analyser));
-        })?;
-        crew.workers.push(analysis);
-        let painting = crew.start("faceswap-painter", move |flight| {
-            flight.paint(&mut painter);
-        })?;
-        crew.workers.push(painting);
-        crew.lookout = Some(crew.start("faceswap-lookout", move |flight| flight.look_out(release))?);
-        Ok(crew)
-    }
-
-    fn start(
-        &self,
-        name: &str,
-        work: impl FnOnce(&Flight) + Send + 'static,
-    ) -> io::Result<thread::JoinHandle<()>> {
-        let flight = self.flight.clone();
-        thread::Builder::new().name(name.into()).spawn(move || {
-            prefer_fast_cores();
-            work(&flight);
-        })
-    }
-
-    /// As dropping it, where the thread that releases frames may wait for the calling one, or be it.
-    pub fn abandon(mut self) {
-        drop(self.lookout.take());
-    }
-}
-
-impl Drop for Crew {
-    fn drop(&mut self) {
-        self.flight.change(|state| state.stop = true);
-        self.flight.painted.notify_all();
-        for thread in self.workers.drain(..).chain(self.lookout.take()) {
-            let _ = thread.join();
         }
     }
 }
