@@ -80,41 +80,41 @@ models: deps
 # By the environment, so that names may hold spaces.
 export SOURCE VIDEO
 demo: deps models
-	cargo build --release --example demo $${VIDEO:+--example swap}
+	cargo build --release $(WHOLE) --example demo $${VIDEO:+--example swap}
 	@'$(TARGET)/release/examples/demo' $${SOURCE:+--source "$$SOURCE"} $${VIDEO:+--video "$$VIDEO"}
 
 live: deps models
 	cargo run --release -p faceswap-live
 
 build: deps
-	cargo build --release --lib
+	cargo build --release $(WHOLE) --lib
 	@echo 'built $(TARGET)/release/$(PLUGIN)'
 
-# The list of what must hold; cargo's own summary comes last. The window's crate is tested by itself: together with it
-# cargo would build much of what the demo was built with once more, with other features. FFmpeg judges files, and
-# shares no code with what writes them; an example is in Python.
+# The list of what must hold; cargo's own summary comes last. FFmpeg judges files, and shares no code with what writes
+# them; an example is in Python.
 test: APT += strace ffmpeg parallel $(PACKAGING) python3-gi gir1.2-gstreamer-1.0 $(HEADLESS)
-# One build serves the demo, the tests and the programs they start: quick to make, with the checks of a debug build.
+# One build serves the demo, the tests and the programs and targets that they start: quick to make, with the checks of a
+# debug build. By WHOLE all ask for the same features of every package, which cargo would else build again.
+test: export WHOLE := --workspace --example demo
 test: export CARGO_PROFILE_RELEASE_OPT_LEVEL := 1
 test: export CARGO_PROFILE_RELEASE_CODEGEN_UNITS := 16
 test: export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS := true
 test: export CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS := true
 test: deps models fmt clippy docs demo
-	cargo test --release --no-fail-fast --lib --tests
-	cargo test --release --no-fail-fast --tests -p faceswap-live
+	cargo test --release --workspace --no-fail-fast --lib --tests
 
 fmt:
 	cargo fmt --all --check
 
 # With the macOS code, which is only type-checked elsewhere: no Apple target can be installed.
 clippy: deps
-	cargo clippy --workspace --all-targets --features gst-plugin-faceswap/check-macos -- -D warnings
+	cargo clippy --release --workspace --all-targets --features gst-plugin-faceswap/check-macos -- -D warnings
 
 macos: deps
 	cargo check --lib --features check-macos
 
 docs: deps
-	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings' cargo doc --release $(WHOLE) --lib --no-deps --document-private-items
 
 # Ten minutes of a live 1080p60 stream, with something else on all cores in between.
 soak: deps models
@@ -163,7 +163,7 @@ uninstall:
 # Into target/packages; what it needs and holds: packaging/deb/build.sh.
 deb: APT += $(PACKAGING)
 deb: build models
-	cargo build --release --example swap
+	cargo build --release $(WHOLE) --example swap
 	@packaging/deb/build.sh '$(TARGET)/release' '$(TARGET)/packages'
 
 reference: build

@@ -117,12 +117,12 @@ pub fn without_build_folder(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// A program of `examples`, built as a user builds it.
+/// A program of `examples`, built with what the tests were.
 pub fn example(name: &str) -> PathBuf {
     static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let mut built = BUILT.lock().unwrap();
     if !built.iter().any(|done| done == name) {
-        let build = ["build", "--release", "--quiet", "--example", name];
+        let build = ["build", "--release", "--workspace", "--quiet", "--example", name];
         let status = Command::new(env!("CARGO")).args(build).current_dir(repo()).status().unwrap();
         assert!(status.success(), "cargo {}", build.join(" "));
         built.push(name.into());

@@ -367,3 +367,47 @@ fn the_full_size_network_runs() {
     assert_eq!(stats.get::<&str>("engine"), Ok("neural"));
     fs::remove_dir_all(folder).unwrap();
 }
+
+/// Swaps where the cache folder lies on a disk without room.
+#[test]
+#[ignore = "run by the next, as a process of its own with a disk of its own"]
+fn child_on_a_full_disk() {
+    let cache = PathBuf::from(std::env::var_os("FULL_DISK").unwrap());
+    let folder = inswapper("full-disk");
+    let info = rgb_info(320, 240);
+    let frame = photo_frame(&astronaut(), &info);
+    let mut rig = swapping(&info, &folder, "inswapper_128.onnx", |element| {
+        element.set_property("model-cache-dir", cache.to_str());
+    });
+    for index in 0..3 {
+        let out = rig.pass(stamped(&frame, index));
+        assert!(gst::meta::CustomMeta::from_buffer(&out, "FaceSwapMarkMeta").is_ok());
+    }
+    let warnings: Vec<String> =
+        rig.messages().iter().filter(|m| m.type_() == gst::MessageType::Warning).map(complaint).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    says(&warnings[0], &["model-cache-dir", cache.to_str().unwrap(), "No space left"]);
+    let embeddings = cache.join("embeddings");
+    assert_eq!(fs::read_dir(embeddings).unwrap().count(), 0, "a part lies about");
+}
+
+#[test]
+fn a_full_disk_stops_nothing() {
+    let disk = folder("full-disk-itself");
+    // A disk of four pages: the folders fit, and then nothing.
+    let script = "mount -t tmpfs -o size=16k,mode=700 full \"$0\" && mkdir -m 700 \"$0/embeddings\" || exit 99; \
+        head -c 1M /dev/zero > \"$0/rest\"; exec \"$@\"";
+    let run = std::process::Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script])
+        .arg(&disk)
+        .arg(std::env::current_exe().unwrap())
+        .args(["faults::child_on_a_full_disk", "--exact", "--ignored", "--nocapture"])
+        .env("FULL_DISK", &disk)
+        .finish();
+    if matches!(run.status.code(), Some(1 | 99)) && run.stdout.is_empty() {
+        println!("NOT TESTED: no disk can be mounted here");
+        return;
+    }
+    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+}

@@ -56,7 +56,6 @@ pub(super) struct State<T> {
     pub(super) arrived: Queue<T>,
     pub(super) analysed: Queue<T>,
     pub(super) painted: Queue<T>,
-    #[expect(clippy::vec_box, reason = "frames move from queue to queue as they are")]
     spare: Vec<Box<T>>,
     /// Frames in the queues or with a worker that were not discarded.
     count: usize,
