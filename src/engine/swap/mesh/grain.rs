@@ -136,7 +136,8 @@ fn places(at: impl Fn(u16) -> [f32; 2], seen: impl Fn([u16; 3]) -> bool, mut f: 
             for tap in TAPS {
                 let mix = |k: usize| (0..3).map(|i| tap[i] * corner[i][k]).sum::<f32>();
                 let (x, y) = (mix(0), mix(1));
-                if x >= 1.0 && y >= 1.0 {
+                // Far from any picture, where whole numbers end, there is none.
+                if [x, y].iter().all(|v| (1.0..1e6).contains(v)) {
                     f(x as usize, y as usize);
                 }
             }

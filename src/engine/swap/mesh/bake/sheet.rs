@@ -171,7 +171,7 @@ pub(in crate::engine::swap::mesh) fn each_pixel(
         longest / whole.abs()
     };
     let range = |low: f32, high: f32, size: usize| {
-        ((low - 1.5).max(0.0) as usize)..((high + 1.5).max(0.0) as usize + 1).min(size)
+        ((low - 1.5).max(0.0) as usize)..((high + 1.5).max(0.0) as usize).saturating_add(1).min(size)
     };
     for y in range(top, bottom, size.1) {
         for x in range(left, right, size.0) {
