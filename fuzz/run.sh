@@ -19,7 +19,7 @@ one() {
 	local limit=4096 longest=4096
 	test "$name" = images && longest=65536
 	/usr/bin/env bash -c 'TIMEFORMAT="cpu %U %S"; time nice -n 19 "$0" "$@"' "$programs/$name" \
-		-max_total_time="$seconds" -timeout=60 -rss_limit_mb="$limit" -max_len="$longest" -print_final_stats=1 \
+		-max_total_time="$seconds" -timeout=600 -rss_limit_mb="$limit" -max_len="$longest" -print_final_stats=1 \
 		-artifact_prefix="fuzz/artifacts/$name/" "$work/$name" "fuzz/corpus/$name" >"$work/$name.log" 2>&1
 }
 declare -A running

@@ -1,17 +1,21 @@
 //! What on a sheet is not skin, and its removal.
 
-use std::sync::LazyLock;
-
 use super::sheet::{Sheet, blur};
-use crate::engine::{
-    geometry::smoothstep,
-    swap::mesh::{topology::topology, worn::Worn},
-};
+use crate::engine::{geometry::smoothstep, swap::mesh::worn::Worn};
 
 /// How often what was found takes in what hangs together with it, and how far each time, in face widths.
 const GROWTH: (usize, f32) = (6, 0.02);
-/// Rows of the face above which there is forehead, the brows apart, and surely no brow.
-const FOREHEAD: (f32, f32) = (-0.25, -0.38);
+/// Row of the face above which there is forehead, where there is no brow.
+const FOREHEAD: f32 = -0.25;
+/// Distances from a brow, in face widths, nearer than which nothing that is found may begin, since a brow may be
+/// broader than its outline; it may spread to there.
+const BROW: (f32, f32) = (0.03, 0.05);
+/// Levels of detail that may be beside a brow.
+const BROADER: f32 = 300.0;
+/// Where the side of the face begins, on the sheet, and down to which row hair is followed there.
+const SIDE: (f32, f32) = (0.48, 0.36);
+/// Skin shines, but hair is no brighter: light detail may be so many times stronger.
+const SHINE: f32 = 1.8;
 /// A fringe is so many times rougher than the cheeks, these taken to be so rough at least, in levels.
 const HAIRY: (f32, f32) = (2.8, 4.5);
 const LEAST: f32 = 3.0;
@@ -31,47 +35,6 @@ const FILLS: [(f32, f32); 12] = [
     (0.3, 0.08),
     (-0.3, 0.08),
 ];
-
-/// Levels beyond which detail is hair, glasses or background, by vertex.
-pub(super) static LIMITS: LazyLock<Vec<f32>> = LazyLock::new(|| {
-    let t = topology();
-    let face = &*t.canonical;
-    let distance = |p: [f32; 3], set: &[u16]| {
-        set.iter()
-            .map(|&v| (p[0] - face[usize::from(v)][0]).hypot(p[1] - face[usize::from(v)][1]))
-            .fold(f32::INFINITY, f32::min)
-    };
-    const KEEP: f32 = 400.0;
-    // The outer ends of the brows are where a fringe falls.
-    let inner = |set: &[u16]| -> Vec<u16> {
-        set.iter().copied().filter(|&v| face[usize::from(v)][0].abs() < 0.33).collect()
-    };
-    let (left_brow, right_brow) = (inner(&t.left_brow), inner(&t.right_brow));
-    face.iter()
-        .enumerate()
-        .map(|(v, &p)| {
-            let brow = distance(p, &left_brow).min(distance(p, &right_brow));
-            let eye = distance(p, &t.left_eye).min(distance(p, &t.right_eye));
-            let lips = distance(p, &t.lips_outer).min(distance(p, &t.lips_inner));
-            match p {
-                _ if brow < 0.022 || eye < 0.02 || lips < 0.03 => KEEP,
-                [_, y, _] if y > 0.2 => {
-                    if t.ring[v] <= 1 {
-                        140.0
-                    } else {
-                        KEEP
-                    }
-                }
-                [x, y, _] if x.abs() < 0.3 && y > -0.06 => 220.0,
-                _ if t.ring[v] == 0 => 30.0,
-                [_, y, _] if y < -0.3 => 36.0,
-                [x, _, _] if x.abs() < 0.08 => 72.0,
-                _ if eye < 0.07 => 90.0,
-                _ => 62.0,
-            }
-        })
-        .collect()
-});
 
 /// What was found out about a sheet.
 pub(super) struct Found {
@@ -101,30 +64,41 @@ impl Sheet {
         let smooth =
             self.usual(edge, |at| self.limit[at] < 70.0 && self.layout.face_at(at)[1] > -0.06).max(LEAST);
         let line = (7.0 * factor).max(3.5 * usual);
+        let tint = |at: usize| (slow[1][at].abs() + slow[2][at].abs()) / factor;
+        let rough = |sheet: &Self, at: usize| {
+            if !sheet.is_forehead(at) {
+                return 0.0;
+            }
+            // Wrinkles and grain are rough too, but as light as skin and of its colour.
+            let foreign = smoothstep(10.0, 0.0, broad[at] / factor).max(smoothstep(4.0, 10.0, tint(at)));
+            foreign * smoothstep(HAIRY.0, HAIRY.1, texture[at] / smooth)
+        };
         let outside = self.plane_of(|at| {
             if self.facing[at] < 0.0 {
                 return 0.0;
             }
             let limit = self.limit[at] * factor;
-            let tint = slow[1][at].abs() + slow[2][at].abs();
-            let shade = fine[at].abs();
+            let shade = (-fine[at]).max(fine[at] / SHINE);
             let mut out = smoothstep(limit, 1.8 * limit, shade);
             let place = self.layout.face_at(at);
             if !worn.is_empty() && self.limit[at] < 300.0 && near_lens(place) {
                 out = worn.iter().map(|worn| worn.at(place)).fold(out, f32::max);
             }
-            if self.is_forehead(at) {
-                out = out.max(smoothstep(HAIRY.0, HAIRY.1, texture[at] / smooth));
+            out = out.max(rough(self, at) * smoothstep(0.01, 0.04, self.brow[at]));
+            if self.limit[at] < 150.0 {
+                out = out.max(smoothstep(30.0, 56.0, tint(at)));
             }
-            if self.limit[at] < 150.0 { out.max(smoothstep(30.0, 56.0, tint / factor)) } else { out }
+            out * smoothstep(BROW.0, BROW.1, self.brow[at])
         });
         let outside = self.grown(outside.into_raw(), !worn.is_empty(), |at| {
             let limit = self.limit[at] * factor;
-            let shade = fine[at].abs();
+            let shade = (-fine[at]).max(fine[at] / SHINE);
             if self.limit[at] > 80.0 {
                 return smoothstep(30.0 * factor, 50.0 * factor, shade);
             }
-            smoothstep(0.5 * line, line, edge(at)).max(smoothstep(0.35 * limit, 0.6 * limit, shade))
+            let line = smoothstep(0.5 * line, line, edge(at));
+            line.max(smoothstep(0.35 * limit, 0.6 * limit, shade))
+                .max(rough(self, at) * smoothstep(0.01, 0.04, self.brow[at]))
         });
         // The soft borders of what is taken out go with it.
         let mut outside = blur(self.plane_of(|at| outside[at]), 0.02 * density);
@@ -137,12 +111,17 @@ impl Sheet {
         let Found { outside, factor, fine, slow, texture, smooth } = found;
         let old = self.detail.clone();
         let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| old[at][k] - slow[k][at]) };
+        // Slow detail, as shade is, ends slowly.
+        let wide = blur(self.plane_of(|at| outside[at]), 0.05 * self.layout.density);
         for at in 0..old.len() {
-            let limit = self.limit[at];
-            if self.facing[at] < 0.0 || limit > 300.0 {
+            if self.facing[at] < 0.0 {
                 continue;
             }
-            let out = outside[at];
+            // Features end softly.
+            let limit = self.limit[at];
+            let skin = 1.0 - smoothstep(240.0, 330.0, limit);
+            let out = skin * outside[at];
+            let shade = out.max(skin * smoothstep(0.05, 0.6, wide[at]));
             // Skin from nearby where there is none.
             let fill = if out > 0.0 {
                 let clean = |&there: &usize| {
@@ -157,10 +136,12 @@ impl Sheet {
                 [0.0; 3]
             };
             let own = quick(at);
+            // A brow may be broader than its outline.
+            let limit = limit.max(BROADER * smoothstep(0.07, 0.02, self.brow[at]));
             for k in 0..3 {
                 let bound = if k == 0 { limit * factor } else { 0.5 * limit * factor };
                 let low = slow[k][at] / (1.0 + (slow[k][at] / bound).powi(2)).sqrt();
-                self.detail[at][k] = low * (1.0 - 0.95 * out) + own[k] * (1.0 - out) + fill[k] * out;
+                self.detail[at][k] = low * (1.0 - 0.95 * shade) + own[k] * (1.0 - out) + fill[k] * out;
             }
         }
     }
@@ -187,8 +168,7 @@ impl Sheet {
     }
 
     fn is_forehead(&self, at: usize) -> bool {
-        let y = self.layout.face_at(at)[1];
-        self.limit[at] < 50.0 && y < FOREHEAD.0 || y < FOREHEAD.1
+        self.limit[at] < 50.0 && self.layout.face_at(at)[1] < FOREHEAD
     }
 
     /// The median of what skin shows that faces the camera.
@@ -205,20 +185,32 @@ impl Sheet {
         if found.iter().all(|v| *v < 0.1) {
             return found;
         }
-        let open = self.plane_of(|at| {
-            let behind = glasses && self.limit[at] < 300.0 && near_lens(self.layout.face_at(at));
-            f32::from(u8::from(
-                self.facing[at] >= 0.0 && (self.limit[at] < 50.0 || self.is_forehead(at) || behind),
-            ))
-        });
-        let open = open.into_raw();
+        let dark = blur(self.plane(0), 0.02 * self.layout.density);
+        // A beard is on both sides.
+        let one_sided = |at: usize| dark[at] < dark[self.mirrored(at)] - 25.0;
+        let place = |at: usize| self.layout.face_at(at);
+        let hairy = |at: usize| {
+            let [x, y] = place(at);
+            let side = x.abs() > SIDE.0 && y < SIDE.1 && (self.limit[at] < 130.0 || one_sided(at));
+            self.limit[at] < 50.0 || side
+        };
+        let open: Vec<(bool, bool)> = (0..found.len())
+            .map(|at| {
+                if self.facing[at] < 0.0 || self.limit[at] > 300.0 {
+                    return (false, false);
+                }
+                let hairy = hairy(at);
+                (hairy || glasses && self.limit[at] < 300.0 && near_lens(place(at)), hairy)
+            })
+            .collect();
         for round in 0..GROWTH.0 {
             let near = blur(self.plane_of(|at| found[at]), GROWTH.1 * self.layout.density);
             let mut grew = false;
             for (at, found) in found.iter_mut().enumerate().filter(|(at, _)| near[*at] > 0.1) {
+                let (open, hairy) = open[at];
                 // A frame is thin, and creases touch it.
-                if round < 2 || self.limit[at] < 50.0 || self.is_forehead(at) {
-                    let more = open[at] * smoothstep(0.1, 0.3, near[at]) * may(at);
+                if open && (round < 2 || hairy) {
+                    let more = smoothstep(0.1, 0.3, near[at]) * may(at);
                     grew |= more > *found + 0.01;
                     *found = found.max(more);
                 }

@@ -3,6 +3,7 @@
 
 mod clean;
 mod sheet;
+mod zones;
 
 use clean::Found;
 pub(super) use sheet::each_pixel;
@@ -70,10 +71,13 @@ pub(crate) fn bake(photos: &[Photo<'_>]) -> Skin {
     // Where skin is hidden is seen at half the size too.
     let coarse = Layout::new(0.5 * layout.density);
     let places = coarse.places();
-    let outside = whole(photos, coarse, &places, (&low, &lows), &worn).1.outside;
-    if outside.iter().any(|v| *v > 0.5) {
-        // What hides the skin had its part in the slow colours.
-        let hidden = hidden(&outside, coarse, &places);
+    let (first, found) = whole(photos, coarse, &places, (&low, &lows), &worn);
+    if found.outside.iter().any(|v| *v > 0.5) {
+        // What hides the skin had its part in the slow colours, also where it hides brows, which are kept.
+        let around = blur(first.plane_of(|at| found.outside[at]), 0.05 * coarse.density);
+        let outside =
+            found.outside.iter().zip(around).map(|(own, near)| own.max(smoothstep(0.25, 0.5, near)));
+        let hidden = hidden(&outside.collect::<Vec<f32>>(), coarse, &places);
         low = photos[0].low(|tri| hidden[tri]);
     }
     let uv = layout.places();

@@ -2,7 +2,7 @@
 
 use image::{ImageBuffer, Luma, imageops::fast_blur};
 
-use super::{Photo, clean::LIMITS};
+use super::{Photo, zones::zones};
 use crate::engine::geometry::smoothstep;
 use crate::engine::swap::mesh::{
     layout::Layout,
@@ -20,6 +20,8 @@ pub(super) struct Sheet {
     pub facing: Vec<f32>,
     /// Detail beyond this many levels is not skin.
     pub limit: Vec<f32>,
+    /// Distance from the brows, in face widths.
+    pub brow: Vec<f32>,
     /// Of the face in the photo, in its own pixels.
     pub photo_width: f32,
 }
@@ -32,6 +34,7 @@ impl Sheet {
             detail: vec![[0.0; 3]; count],
             facing: vec![-1.0; count],
             limit: vec![0.0; count],
+            brow: vec![1.0; count],
             photo_width,
         }
     }
@@ -39,7 +42,7 @@ impl Sheet {
     /// Fills the skin's triangles from the photo.
     pub fn draw(&mut self, photo: &Photo<'_>, uv: &[[f32; 2]; VERTICES], low: &Lows, facing: &[f32]) {
         let t = topology();
-        let limits = &*LIMITS;
+        let zones = zones();
         for tri in &t.triangles[..t.skin] {
             let v = tri.map(usize::from);
             let from = v.map(|v| photo.inset[v]);
@@ -56,7 +59,7 @@ impl Sheet {
                 let colour = std::array::from_fn(|k| f32::from(texel[k]) / 256.0);
                 self.detail[at] = detail(colour, std::array::from_fn(|k| mix(&|v| low[v][k])));
                 self.facing[at] = mix(&|v| facing[v]).max(0.0);
-                self.limit[at] = mix(&|v| limits[v]);
+                [self.limit[at], self.brow[at]] = zones.at(self.layout.face_at(at));
             });
         }
     }

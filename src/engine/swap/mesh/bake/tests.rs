@@ -130,3 +130,45 @@ fn a_fringe_gives_neither_strands_nor_shade_to_the_forehead() {
     let (bare, hairy) = (shade(&bare), shade(&hairy));
     assert!((bare - hairy).abs() < 8.0, "{bare} {hairy}");
 }
+
+#[test]
+fn hair_that_hangs_over_a_brow_does_not_stay_above_it() {
+    // The brow itself, and hair from above that comes down to it.
+    let brow = |x: f32, y: f32| (x.abs() - 0.22).abs() < 0.12 && (y + 0.37).abs() < 0.02;
+    let look = |x: f32, y: f32, hair: bool| match (x, y) {
+        _ if brow(x, y) => Some([70, 50, 40]),
+        _ if hair && y < -0.39 => {
+            Some([105, 80, 55].map(|c: i32| (c + ((90.0 * x).sin() * 25.0) as i32) as u8))
+        }
+        _ => None,
+    };
+    let above = |[x, y, _]: [f32; 3]| y < -0.43 && y > -0.5 && x.abs() > 0.1 && x.abs() < 0.3;
+    let on = |[x, y, _]: [f32; 3]| (y + 0.37).abs() < 0.012 && x.abs() > 0.12 && x.abs() < 0.26;
+    let (bare, hairy) = (source(|x, y| look(x, y, false)), source(|x, y| look(x, y, true)));
+    let left = darkest(&hairy, above);
+    assert!(left > -16.0, "{left}");
+    let (alone, below) = (darkest(&bare, on), darkest(&hairy, on));
+    assert!(alone < -40.0 && below < 0.6 * alone, "{alone} {below}");
+}
+
+#[test]
+fn a_strand_down_one_cheek_is_taken_out_with_its_edge() {
+    let strand = |x: f32, y: f32| x > 0.36 + 0.1 * (y - 0.1) && y < 0.15;
+    let cheek = |[x, y, _]: [f32; 3]| x > 0.3 && x < 0.46 && y > -0.2 && y < 0.1;
+    let left = darkest(&source(|x, y| strand(x, y).then_some([45, 35, 30])), cheek);
+    assert!(left > -20.0, "{left}");
+}
+
+#[test]
+fn a_bright_and_wrinkled_forehead_stays() {
+    let wrinkles = |_: f32, y: f32| {
+        (y < -0.3).then(|| [188, 156, 140].map(|c: i32| (c + ((140.0 * y).sin() * 20.0) as i32) as u8))
+    };
+    let source = source(wrinkles);
+    let (t, skin) = (topology(), &source.view().skin);
+    let high = (0..VERTICES).filter(|&v| t.canonical[v][1] < -0.36 && t.canonical[v][0].abs() < 0.2);
+    let spread = high
+        .map(|v| skin.texture.mean(skin.uv[v][0], skin.uv[v][1], 1.0)[0] - ZERO)
+        .fold((0.0f32, 0.0f32), |(low, high), d| (low.min(d), high.max(d)));
+    assert!(spread.1 - spread.0 > 12.0, "{spread:?}");
+}
