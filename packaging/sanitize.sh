@@ -15,7 +15,8 @@ if wanted asan; then
 	ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR="$folder/asan" \
 		CARGO_PROFILE_DEV_DEBUG=line-tables-only cargo +nightly test --target "$triple" --no-fail-fast \
 		--lib --test engine --test detect --test models --test element_interface --test element_swap \
-		--test element_flight --test element_reference --test neural --test trust
+		--test element_flight --test element_reference --test neural --test trust -- \
+		--skip inspect_works_with_nothing_installed # GStreamer's own program cannot load an instrumented plugin.
 	unset GST_REGISTRY
 fi
 

@@ -40,6 +40,8 @@ const FILLS: [(f32, f32); 12] = [
 pub(super) struct Found {
     /// How far each pixel is no skin, 0–1.
     pub outside: Vec<f32>,
+    /// Whether there are glasses.
+    glasses: bool,
     factor: f32,
     /// Luma detail, and all channels, slowly changing.
     fine: Vec<f32>,
@@ -64,6 +66,8 @@ impl Sheet {
         let smooth =
             self.usual(edge, |at| self.limit[at] < 70.0 && self.layout.face_at(at)[1] > -0.06).max(LEAST);
         let line = (7.0 * factor).max(3.5 * usual);
+        let glasses = !worn.is_empty();
+        let shade = |at: usize| (-fine[at]).max(fine[at] / SHINE);
         let tint = |at: usize| (slow[1][at].abs() + slow[2][at].abs()) / factor;
         let rough = |sheet: &Self, at: usize| {
             if !sheet.is_forehead(at) {
@@ -78,21 +82,20 @@ impl Sheet {
                 return 0.0;
             }
             let limit = self.limit[at] * factor;
-            let shade = (-fine[at]).max(fine[at] / SHINE);
-            let mut out = smoothstep(limit, 1.8 * limit, shade);
             let place = self.layout.face_at(at);
-            if !worn.is_empty() && self.limit[at] < 300.0 && near_lens(place) {
-                out = worn.iter().map(|worn| worn.at(place)).fold(out, f32::max);
+            if glasses && self.limit[at] < 300.0 && near_glasses(place) {
+                let shade = smoothstep(limit, 1.8 * limit, fine[at].abs());
+                return worn.iter().map(|worn| worn.at(place)).fold(shade, f32::max);
             }
-            out = out.max(rough(self, at) * smoothstep(0.01, 0.04, self.brow[at]));
+            let mut out = smoothstep(limit, 1.8 * limit, shade(at)).max(rough(self, at));
             if self.limit[at] < 150.0 {
                 out = out.max(smoothstep(30.0, 56.0, tint(at)));
             }
             out * smoothstep(BROW.0, BROW.1, self.brow[at])
         });
-        let outside = self.grown(outside.into_raw(), !worn.is_empty(), |at| {
+        let outside = self.grown(outside.into_raw(), glasses, |at| {
             let limit = self.limit[at] * factor;
-            let shade = (-fine[at]).max(fine[at] / SHINE);
+            let shade = if glasses { fine[at].abs() } else { shade(at) };
             if self.limit[at] > 80.0 {
                 return smoothstep(30.0 * factor, 50.0 * factor, shade);
             }
@@ -103,12 +106,12 @@ impl Sheet {
         // The soft borders of what is taken out go with it.
         let mut outside = blur(self.plane_of(|at| outside[at]), 0.02 * density);
         outside.iter_mut().for_each(|v| *v = smoothstep(0.08, 0.45, *v));
-        Found { outside, factor, fine, slow, texture, smooth }
+        Found { outside, glasses, factor, fine, slow, texture, smooth }
     }
 
     /// Takes out what was found.
     pub fn clean(&mut self, found: &Found) {
-        let Found { outside, factor, fine, slow, texture, smooth } = found;
+        let Found { outside, glasses, factor, fine, slow, texture, smooth } = found;
         let old = self.detail.clone();
         let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| old[at][k] - slow[k][at]) };
         // Slow detail, as shade is, ends slowly.
@@ -136,8 +139,9 @@ impl Sheet {
                 [0.0; 3]
             };
             let own = quick(at);
-            // A brow may be broader than its outline.
-            let limit = limit.max(BROADER * smoothstep(0.07, 0.02, self.brow[at]));
+            // A brow may be broader than its outline, unless that is a frame.
+            let broader = if *glasses { 0.0 } else { BROADER };
+            let limit = limit.max(broader * smoothstep(0.07, 0.02, self.brow[at]));
             for k in 0..3 {
                 let bound = if k == 0 { limit * factor } else { 0.5 * limit * factor };
                 let low = slow[k][at] / (1.0 + (slow[k][at] / bound).powi(2)).sqrt();
@@ -200,7 +204,7 @@ impl Sheet {
                     return (false, false);
                 }
                 let hairy = hairy(at);
-                (hairy || glasses && self.limit[at] < 300.0 && near_lens(place(at)), hairy)
+                (hairy || glasses && self.limit[at] < 300.0 && near_glasses(place(at)), hairy)
             })
             .collect();
         for round in 0..GROWTH.0 {
@@ -223,7 +227,10 @@ impl Sheet {
     }
 }
 
-/// Whether a place on the sheet, in face widths, may lie behind a pair of glasses.
-fn near_lens([x, y]: [f32; 2]) -> bool {
-    y > -0.3 && y < 0.06 && (x.abs() > 0.3 || y < 0.03 - 0.1 * x.abs()) && (y < -0.06 || x.abs() > 0.06)
+/// Whether a place on the sheet, in face widths, may lie behind a pair of glasses: its lenses and bridge, or its upper
+/// corners, which reach the ends of the brows.
+fn near_glasses([x, y]: [f32; 2]) -> bool {
+    let lens =
+        y > -0.3 && y < 0.06 && (x.abs() > 0.3 || y < 0.03 - 0.1 * x.abs()) && (y < -0.06 || x.abs() > 0.06);
+    lens || x.abs() > 0.36 && y > -0.42 && y < -0.25
 }
