@@ -228,9 +228,9 @@ impl Sheet {
 }
 
 /// Whether a place on the sheet, in face widths, may lie behind a pair of glasses: its lenses and bridge, or its upper
-/// corners, which reach the ends of the brows.
+/// edge, which is at the brows' outer ends.
 fn near_glasses([x, y]: [f32; 2]) -> bool {
     let lens =
         y > -0.3 && y < 0.06 && (x.abs() > 0.3 || y < 0.03 - 0.1 * x.abs()) && (y < -0.06 || x.abs() > 0.06);
-    lens || x.abs() > 0.36 && y > -0.42 && y < -0.25
+    lens || x.abs() > 0.2 && y < -0.25 && y > -0.28 - 0.4 * x.abs()
 }
