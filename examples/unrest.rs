@@ -154,8 +154,7 @@ fn stream(
 ) -> Result<Counts> {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let pipeline = gst::Pipeline::new();
-    let source = gst_app::AppSrc::builder().format(gst::Format::Time).is_live(true).block(true).build();
-    source.set_property("max-buffers", 4u64);
+    let source = gst_app::AppSrc::builder().format(gst::Format::Time).is_live(true).build();
     let swap = gst::ElementFactory::make("faceswap")
         .property("model-dir", models.to_str())
         .property("source", models.join("demo/grace_hopper.jpg").to_str())
@@ -172,11 +171,19 @@ fn stream(
     source.set_caps(Some(&shapes[shape].0.to_caps()?));
     pipeline.set_state(gst::State::Playing)?;
     let bus = pipeline.bus().context("a pipeline has a bus")?;
+    let check = || match bus.pop_filtered(&[gst::MessageType::Error]) {
+        Some(message) => match message.view() {
+            gst::MessageView::Error(e) => anyhow::bail!("{}", e.error()),
+            _ => Ok(()),
+        },
+        None => Ok(()),
+    };
     let (begun, mut change_at, mut told) = (Instant::now(), 0.5, 0.0);
     let mut reshape_at = args.caps_every as f64;
     while begun.elapsed().as_secs() < seconds {
         let elapsed = begun.elapsed().as_secs_f64();
-        if elapsed >= change_at {
+        // Until the first photo is there a bad one is an error, as it should be.
+        if elapsed >= change_at && left.count.load(Ordering::Relaxed) > 0 {
             counts.warnings += u64::from(change(&swap, models, &mut dice));
             counts.changes += 1;
             change_at = elapsed + 0.05 * (1 + dice.roll(30)) as f64;
@@ -193,13 +200,14 @@ fn stream(
         buffer.make_mut().set_pts(gst::ClockTime::from_nseconds(nanos));
         let due = Duration::from_nanos(nanos);
         thread::sleep(due.saturating_sub(begun.elapsed()));
+        // A source that waits by itself would wait for ever after an error.
+        while source.current_level_buffers() >= 4 {
+            check()?;
+            thread::sleep(Duration::from_millis(5));
+        }
         source.push_buffer(buffer)?;
         counts.fed += 1;
-        while let Some(message) = bus.pop() {
-            if let gst::MessageView::Error(e) = message.view() {
-                anyhow::bail!("{}", e.error());
-            }
-        }
+        check()?;
         if reshape && elapsed >= told + 60.0 {
             told = elapsed;
             let info = &shapes[shape].0;
