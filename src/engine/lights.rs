@@ -45,7 +45,7 @@ impl Default for Light {
             track: 0,
             lit: false,
             scratch: light::Scratch::default(),
-            gains: Box::new([[0.0; 5]; VERTICES]),
+            gains: Box::new([[0.0; 6]; VERTICES]),
             usual: Usual::default(),
             worn: Worn::default(),
             times: 0,
@@ -70,8 +70,8 @@ impl Light {
                 *seen &= !self.occlusion.hides(index);
             }
         }
-        let mut new = [[0.0; 5]; VERTICES];
-        light::gains(&source.low, params.colour_match, scratch, &mut new);
+        let mut new = [[0.0; 6]; VERTICES];
+        light::gains(source.light(), params.colour_match, scratch, &mut new);
         let slowly = if fresh { 1.0 } else { SLOWLY };
         let (target, seen) = (&scratch.target, &scratch.seen);
         self.coloured += slowly * (chroma::colourfulness(target, |i| seen[i]) - self.coloured);

@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_borrowed_chroma_keeps_luma() {
         let target = face(|_| [180.0, 130.0, 110.0]);
-        let mut gains: Box<Gains> = Box::new([[1.0, 100.0, 100.0, 100.0, 1.0]; VERTICES]);
+        let mut gains: Box<Gains> = Box::new([[1.0, 100.0, 100.0, 100.0, 1.0, 1.0]; VERTICES]);
         borrow(&target, &[true; TRIANGLES], 0.0, &mut gains);
         for g in gains.iter() {
             assert!((luma(&[g[1], g[2], g[3]]) - 100.0).abs() < 0.01);

@@ -185,7 +185,7 @@ impl MeshSwap {
         let (x, y) = (region.x as f32, region.y as f32);
         let view = look.view;
         for i in 0..VERTICES {
-            let [contrast, red, green, blue, shown] = look.gains[i];
+            let [contrast, red, green, blue, shown, gleam] = look.gains[i];
             let base = [red, green, blue];
             let skin = Vertex {
                 x: self.moved[i][0] - x,
@@ -194,6 +194,7 @@ impl MeshSwap {
                 v: view.skin.uv[i][1],
                 cover: if shown < 1.0 { shown * self.cover[i].min(1.5) } else { self.cover[i] },
                 contrast,
+                gleam,
                 base,
             };
             self.vertices[i] = skin;

@@ -22,6 +22,8 @@ pub(crate) struct Vertex {
     pub cover: f32,
     /// Factor on the texel.
     pub contrast: f32,
+    /// Further factor on detail brighter than the base.
+    pub gleam: f32,
     /// What it is added to: R, G, B in levels.
     pub base: [f32; 3],
 }
@@ -86,7 +88,7 @@ pub(crate) struct Band<'a> {
     pub a: &'a mut [u8],
 }
 
-const ATTRIBUTES: usize = 7;
+const ATTRIBUTES: usize = 8;
 
 #[inline(always)]
 fn attributes(v: &Vertex, scale: (f32, f32)) -> [f32; ATTRIBUTES] {
@@ -98,6 +100,7 @@ fn attributes(v: &Vertex, scale: (f32, f32)) -> [f32; ATTRIBUTES] {
         v.base[0],
         v.base[1],
         v.base[2],
+        v.gleam,
     ]
 }
 
@@ -180,17 +183,26 @@ fn to_bytes(value: f32x8) -> [u8; LANES] {
     whole.to_array().map(|v| v as u8)
 }
 
-/// The inverse of [`detail`], with detail (in 8.8 fixed point plus [`ZERO`]) times `contrast`.
+/// The inverse of [`detail`], with detail (in 8.8 fixed point plus [`ZERO`]) times `contrast`, and what is
+/// brighter than the base times `gleam` too.
 #[inline(always)]
-fn add_detail(texel: [f32x8; 3], contrast: f32x8, base: [f32x8; 3], colour: f32) -> [f32x8; 3] {
+fn add_detail(texel: [f32x8; 3], contrast: f32x8, gleam: f32x8, base: [f32x8; 3], colour: f32) -> [f32x8; 3] {
     let [change, red, blue] = texel.map(|v| (v - 256.0 * ZERO) * contrast);
     let (red, blue) = (red * colour, blue * colour);
     let luma = base[0] * LUMA[0] + base[1] * LUMA[1] + base[2] * LUMA[2];
     let factor = change.min(f32x8::ZERO) / luma.max(f32x8::splat(DARK)) + 1.0;
-    let gleam = change.max(f32x8::ZERO);
+    let gleam = change.max(f32x8::ZERO) * gleam;
     // The residues leave luma as it is.
     let green = (red * LUMA[0] + blue * LUMA[2]) * (-1.0 / LUMA[1]);
     [base[0] * factor + gleam + red, base[1] * factor + gleam + green, base[2] * factor + gleam + blue]
+}
+
+/// The colour that one [`detail`] on `base` gives.
+pub(crate) fn lit(detail: [f32; 3], contrast: f32, gleam: f32, base: [f32; 3]) -> [f32; 3] {
+    let texel = detail.map(|v| f32x8::splat((v + ZERO) * 256.0));
+    let splat = f32x8::splat;
+    let colour = add_detail(texel, splat(contrast / 256.0), splat(gleam), base.map(splat), 1.0);
+    colour.map(|v| v.to_array()[0])
 }
 
 /// Texels are fetched one by one, the arithmetic on them is vectorised.
@@ -220,6 +232,7 @@ fn draw(
         let t = lane + first as f32;
         let contrast = (t * step[3] + start[3]) * (1.0 / 256.0);
         let base: [f32x8; 3] = std::array::from_fn(|k| t * step[4 + k] + start[4 + k]);
+        let gleam = t * step[7] + start[7];
         let mut lit = match brush.ink {
             Ink::Colour => {
                 let own: [f32x8; 3] = std::array::from_fn(|k| texel[k] * contrast + base[k]);
@@ -228,7 +241,7 @@ fn draw(
             }
             Ink::Detail => {
                 let noise = grain.at(left + first);
-                add_detail(texel, contrast, base, brush.colour).map(|v| to_bytes(v + noise))
+                add_detail(texel, contrast, gleam, base, brush.colour).map(|v| to_bytes(v + noise))
             }
             Ink::Erase => {
                 for (alpha, texel) in out.a[first..first + count].iter_mut().zip(texel[0].to_array()) {
@@ -281,7 +294,7 @@ mod tests {
     }
 
     fn vertex(x: f32, y: f32) -> Vertex {
-        Vertex { x, y, u: x, v: y, cover: 2.0, contrast: 1.0, base: [0.0; 3] }
+        Vertex { x, y, u: x, v: y, cover: 2.0, contrast: 1.0, gleam: 1.0, base: [0.0; 3] }
     }
 
     proptest! {
@@ -387,10 +400,9 @@ mod tests {
         /// Detail taken from a base and put back on it gives the colour again.
         #[test]
         fn detail_comes_back(colour in prop::array::uniform3(0.0f32..255.0), base in prop::array::uniform3(10.0f32..255.0)) {
-            let d = detail(colour, base).map(|v| f32x8::splat((v + ZERO) * 256.0));
-            let back = add_detail(d, f32x8::splat(1.0 / 256.0), base.map(f32x8::splat), 1.0);
+            let back = lit(detail(colour, base), 1.0, 1.0, base);
             for k in 0..3 {
-                prop_assert!((back[k].to_array()[0] - colour[k]).abs() < 0.05, "{colour:?} {base:?} {k}");
+                prop_assert!((back[k] - colour[k]).abs() < 0.05, "{colour:?} {base:?} {k}");
             }
         }
     }

@@ -12,7 +12,8 @@ use sheet::{Sheet, blur};
 use super::{
     chroma, grain,
     layout::Layout,
-    light::{self, Lows, TRIANGLES, luma},
+    light::{self, Colours, Lows, TRIANGLES, luma},
+    raster::ZERO,
     rim,
     texture::Texture,
     topology::{Mesh, VERTICES, topology},
@@ -36,12 +37,21 @@ pub(crate) struct Skin {
     pub uv: Box<[[f32; 2]; VERTICES]>,
     /// The first photo's own slow colours.
     pub low: Box<Lows>,
+    /// Mean detail of every triangle.
+    pub means: Box<Colours>,
     /// How sharp each level of the texture is, in levels a pixel.
     pub sharpness: Vec<f32>,
     /// The noise of each, in levels.
     pub noise: Vec<f32>,
     /// How coloured the first photo is, see [`colourfulness`](chroma::colourfulness).
     pub coloured: f32,
+}
+
+impl Skin {
+    /// What light on it needs to know.
+    pub fn light(&self) -> light::Source<'_> {
+        light::Source { low: &self.low, detail: &self.means }
+    }
 }
 
 /// A photo with the face's mesh on it.
@@ -84,9 +94,12 @@ pub(crate) fn bake(photos: &[Photo<'_>]) -> Skin {
     let (mut sheet, found) = whole(photos, layout, &uv, (&low, &lows), &worn);
     sheet.clean(&found);
     let texture = sheet.into_texture();
+    let mut means = Box::new([[0.0; 3]; TRIANGLES]);
+    light::of_texture(&texture, &uv, &mut means);
+    means.iter_mut().flatten().for_each(|value| *value -= ZERO);
     let sharpness = light::sharpness_of(&texture, &uv);
     let noise = grain::of_texture(&texture, &uv);
-    Skin { texture, uv, low, sharpness, noise, coloured: photos[0].coloured() }
+    Skin { texture, uv, low, means, sharpness, noise, coloured: photos[0].coloured() }
 }
 
 /// The sheet of all photos, with the slow colours `low` of the first and `lows` of the others, and what was

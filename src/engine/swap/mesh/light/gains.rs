@@ -1,0 +1,97 @@
+//! From one face's slow part to another's.
+
+use super::{
+    Colours, Gains, Lows, Scratch, Source, TRIANGLES, log_luma, luma,
+    seam::{calm, close_seam},
+    slow::lows,
+    tables::*,
+};
+use crate::engine::{
+    geometry::smoothstep,
+    params::ColourMatch,
+    swap::mesh::{harmonics, topology::VERTICES},
+};
+
+/// Largest change of the face's mean luminance that is followed in full, in levels: beyond it the
+/// person's own complexion shows through.
+const FOLLOWED: f32 = 30.0;
+const BEYOND: f32 = 0.8;
+/// Added before logarithms are taken, so that black stays finite.
+const DARK: f32 = 8.0;
+/// What light alone cannot explain of the difference between two faces is a feature of one of them:
+/// followed where it is small against this log luminance, left where it is large.
+const FEATURE: f32 = 0.2;
+/// Powers of the ratio of base colours that the detail's contrast follows: of the whole face, where
+/// the target is darker and where it is brighter, and from place to place.
+const DIMMED: f32 = 0.8;
+const LIFTED: f32 = 0.6;
+const SHADED: f32 = 0.7;
+/// Luma at which no gleam is seen.
+const ROOM: f32 = 275.0;
+
+/// What brings `source` to the light of the target in `scratch`. Nothing seen leaves the source as it
+/// is.
+pub(crate) fn gains(skin: Source<'_>, mode: ColourMatch, scratch: &mut Scratch, out: &mut Gains) {
+    let source = skin.low;
+    let Scratch { target, seen, order, sums } = scratch;
+    let any = seen.iter().any(|&s| s);
+    if mode == ColourMatch::None || !any {
+        for (out, low) in out.iter_mut().zip(source) {
+            *out = [1.0, low[0], low[1], low[2], 1.0, 1.0];
+        }
+        return;
+    }
+    let mut slow = [[0.0; 3]; VERTICES];
+    let usual = lows(target, |i| f32::from(u8::from(seen[i])), order, sums, &mut slow);
+    let mean = |lows: &Lows| -> [f32; 3] {
+        std::array::from_fn(|k| lows.iter().map(|low| low[k]).sum::<f32>() / VERTICES as f32)
+    };
+    let (of_source, of_target) = (mean(source), mean(&slow));
+    let change = luma(&of_target) - luma(&of_source);
+    let excess = (change.abs() - FOLLOWED).max(0.0) * change.signum();
+    let kept = -(1.0 - BEYOND) * excess;
+    let log = |c: f32| (c.max(0.0) + DARK).ln();
+    let ratio: Lows = std::array::from_fn(|v| std::array::from_fn(|k| log(slow[v][k]) - log(source[v][k])));
+    let lit = harmonics::of(&ratio);
+    let overall = (luma(&of_target) + kept).max(4.0) / luma(&of_source).max(4.0);
+    let contrast_overall = overall.powf(if overall < 1.0 { DIMMED } else { LIFTED });
+    for (((out, from), to), lit) in out.iter_mut().zip(source).zip(&ratio).zip(&lit) {
+        let rest: [f32; 3] = std::array::from_fn(|k| to[k] - lit[k]);
+        let share = 1.0 / (1.0 + (luma(&rest) / FEATURE).powi(2));
+        let base: [f32; 3] = std::array::from_fn(|k| match mode {
+            ColourMatch::Mean => from[k] + of_target[k] - of_source[k] + kept,
+            _ => (from[k] + DARK) * (lit[k] + share * rest[k]).exp() - DARK + kept,
+        });
+        let ratio = (luma(&base).max(4.0)) / luma(from).max(4.0);
+        let contrast = contrast_overall * (ratio / overall).powf(SHADED);
+        let room = |c: &[f32; 3]| (ROOM - luma(c)).max(1.0);
+        let gleam = (room(&base) / room(from)).min(1.0);
+        *out = [contrast.clamp(0.3, 1.8), base[0], base[1], base[2], 1.0, gleam];
+    }
+    if mode == ColourMatch::Light {
+        calm(target, seen, &usual, &slow, skin, out);
+        close_seam(target, seen, &usual, skin, sums, out);
+    }
+    hide_behind_hair(target, seen, &usual, out);
+}
+
+/// Darkness, in log luminance below that of skin, at which a triangle of the forehead or temples is
+/// half taken for hair.
+const HAIR: f32 = 0.5;
+
+/// Lets the target's hair lie over the swap.
+fn hide_behind_hair(target: &Colours, seen: &[bool; TRIANGLES], skin: &[f32; REGIONS], out: &mut Gains) {
+    let bare = |i: usize| {
+        let darker = skin[usize::from(TABLES.region[i])] - log_luma(&target[i]);
+        if !TABLES.hairline[i] || !seen[i] || darker <= 0.0 {
+            return 1.0;
+        }
+        let x = (darker / HAIR).powi(3);
+        1.0 / (1.0 + x * x)
+    };
+    for (out, around) in out.iter_mut().zip(&TABLES.around) {
+        let sum: f32 = around.iter().map(|&i| bare(usize::from(i))).sum();
+        let mean = sum / around.len().max(1) as f32;
+        out[4] = smoothstep(0.3, 0.8, mean);
+    }
+}
