@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use super::{
-    light::{Colours, Gains, TRIANGLES, luma},
+    light::{Colours, Gains, Lows, TRIANGLES, luma},
     topology::{VERTICES, topology},
 };
 use crate::engine::geometry::smoothstep;
@@ -83,6 +83,18 @@ pub(crate) fn borrow(target: &Colours, seen: &[bool; TRIANGLES], coloured: f32, 
     }
 }
 
+/// Factor on the colour of a source's detail, whose slow colours are `low`, where `gains` put it on paler
+/// skin: what is grey on a tanned face, such as brows, would turn blue there.
+pub(crate) fn damping(low: &Lows, gains: &Gains) -> f32 {
+    let size = |c: [f32; 3]| chroma(&c)[0].hypot(chroma(&c)[1]);
+    let (mut here, mut there) = (0.0, 1.0);
+    for (gain, low) in gains.iter().zip(low) {
+        here += size([gain[1], gain[2], gain[3]]);
+        there += gain[0] * size(*low);
+    }
+    (here / there).sqrt().clamp(0.3, 1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +113,16 @@ mod tests {
         let skin =
             face(|i| if i % 10 == 0 { [150.0, 90.0, 90.0] } else { [1.2, 0.95, 0.8].map(|c| c * shade(i)) });
         assert_eq!(colourfulness(&skin, |_| true), 1.0);
+    }
+
+    #[test]
+    fn colour_of_detail_is_damped_on_paler_skin_only() {
+        let low = [[180.0, 120.0, 90.0]; VERTICES];
+        let on = |base: [f32; 3]| damping(&low, &[[1.0, base[0], base[1], base[2], 1.0, 1.0]; VERTICES]);
+        assert!((on([180.0, 120.0, 90.0]) - 1.0).abs() < 1e-3);
+        assert_eq!(on([220.0, 110.0, 70.0]), 1.0);
+        let pale = on([220.0, 205.0, 197.5]);
+        assert!((pale - 0.5).abs() < 0.01, "{pale}");
     }
 
     #[test]

@@ -150,12 +150,16 @@ impl MeshSwap {
         let (vertices, inner, order, patches) = (&self.vertices, &self.inner, &self.order, &self.patches);
         let opacity = 255.0 * params.opacity;
         let (blur, sigma) = self.blur(look, params.sharpness);
+        let colour = match params.colour_match {
+            ColourMatch::None => 1.0,
+            _ => look.coloured * chroma::damping(&view.skin.low, look.gains),
+        };
         let skin = Brush {
             image: Image::Pyramid(&view.skin.texture, blur),
             ink: Ink::Detail,
             over: false,
             opacity,
-            colour: if params.colour_match == ColourMatch::None { 1.0 } else { look.coloured },
+            colour,
             grain: Grain::new(sigma, look.time, (region.x, region.y)),
         };
         let photo = Brush { image: Image::Pyramid(&view.photo, blur), ink: Ink::Colour, ..skin };

@@ -11,7 +11,7 @@ use crate::engine::swap::mesh::{
 };
 
 /// Weight beside that of what is seen at the edge: how soon its influence ends inside.
-const HOLD: f32 = 5e-4;
+const HOLD: f32 = 3e-4;
 /// Largest difference at the edge that is taken for skin's, in levels.
 const MOST: f32 = 60.0;
 

@@ -12,7 +12,7 @@ use crate::engine::{
 pub(super) const SIGMA: f32 = 0.08;
 pub(super) const SIGMA_CHROMA: f32 = 0.1;
 /// Reach inward of what sets the swap apart from the target at the mask's edge, in face widths.
-const SIGMA_SEAM: f32 = 0.08;
+const SIGMA_SEAM: f32 = 0.04;
 
 pub(super) struct Tables {
     /// Weight of a triangle as a witness of light, times its area on the canonical face.
@@ -25,7 +25,7 @@ pub(super) struct Tables {
     /// `TRIANGLES` rows of `VERTICES` weights.
     pub narrow: Vec<f32>,
     pub wide: Vec<f32>,
-    /// Triangles at the mask's edge, each with its area.
+    /// Triangles at the mask's edge, each with its area in space.
     pub rim: Vec<(u16, f32)>,
     /// A row of `VERTICES` weights for each of them.
     pub seam: Vec<f32>,
@@ -85,7 +85,11 @@ pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         tables.prior.push(witness * area);
         tables.hairline.push(ring <= 3 && centre[1] < 0.05);
         if ring == 0 {
-            tables.rim.push((tables.region.len() as u16, area));
+            let e: [f32; 3] = std::array::from_fn(|k| corners[1][k] - corners[0][k]);
+            let f: [f32; 3] = std::array::from_fn(|k| corners[2][k] - corners[0][k]);
+            let cross = [e[1] * f[2] - e[2] * f[1], e[2] * f[0] - e[0] * f[2], e[0] * f[1] - e[1] * f[0]];
+            let whole = 0.5 * cross.iter().map(|c| c * c).sum::<f32>().sqrt();
+            tables.rim.push((tables.region.len() as u16, whole));
             let reach = |v: &[f32; 3]| {
                 let square: f32 = (0..3).map(|k| (v[k] - centre[k]).powi(2)).sum();
                 (-square / (2.0 * SIGMA_SEAM * SIGMA_SEAM)).exp()

@@ -15,6 +15,11 @@ fn run(source: &Colours, target: Box<Colours>, mode: ColourMatch) -> Box<Gains> 
     out
 }
 
+/// Away from the mask's edge, which takes the target's colour.
+fn inside(gains: &Gains) -> impl Iterator<Item = &[f32; 6]> {
+    gains.iter().zip(&topology().ring).filter(|(_, ring)| **ring > 3).map(|(gain, _)| gain)
+}
+
 #[test]
 fn same_light_gives_the_same_colours() {
     for mode in [ColourMatch::None, ColourMatch::Mean, ColourMatch::Light] {
@@ -39,9 +44,9 @@ fn a_tint_is_followed_in_every_channel() {
 #[test]
 fn a_much_brighter_target_does_not_bleach_the_source() {
     let out = run(&flat([70.0; 3]), flat([200.0; 3]), ColourMatch::Light);
-    assert!(out.iter().all(|g| g[1] > 150.0 && g[1] < 190.0 && g[0] < 1.8), "{:?}", out[1]);
+    assert!(inside(&out).all(|g| g[1] > 150.0 && g[1] < 190.0 && g[0] < 1.8), "{:?}", out[1]);
     let out = run(&flat([200.0; 3]), flat([70.0; 3]), ColourMatch::Light);
-    assert!(out.iter().all(|g| g[1] > 75.0 && g[1] < 120.0 && g[0] < 0.75), "{:?}", out[1]);
+    assert!(inside(&out).all(|g| g[1] > 75.0 && g[1] < 120.0 && g[0] < 0.75), "{:?}", out[1]);
 }
 
 #[test]
@@ -91,4 +96,65 @@ fn hair_on_the_forehead_and_a_beard_count_little() {
         let darkest = out.iter().map(|g| g[1]).fold(255.0, f32::min);
         assert!(darkest > 120.0, "{darkest}");
     }
+}
+
+/// Whether each triangle lies at the mask's edge.
+fn rim() -> Vec<bool> {
+    let t = topology();
+    t.triangles[..t.skin].iter().map(|tri| tri.iter().any(|&v| t.ring[usize::from(v)] == 0)).collect()
+}
+
+#[test]
+fn the_edge_takes_the_colour_of_the_skin_around_it() {
+    let rim = rim();
+    let mut target = flat([170.0, 130.0, 110.0]);
+    target.iter_mut().zip(&rim).filter(|(_, rim)| **rim).for_each(|(c, _)| *c = [200.0, 160.0, 140.0]);
+    let out = run(&flat([60.0, 40.0, 30.0]), target, ColourMatch::Light);
+    let t = topology();
+    let edge = |v: &u16| {
+        (out[usize::from(*v)][1] - 200.0).abs() < 10.0 && (out[usize::from(*v)][3] - 140.0).abs() < 10.0
+    };
+    assert!(t.oval.iter().all(edge), "{:?}", t.oval.iter().map(|&v| out[usize::from(v)]).collect::<Vec<_>>());
+    assert!(out[1][1] < 165.0, "the nose keeps its complexion: {:?}", out[1]);
+}
+
+#[test]
+fn hair_at_the_edge_does_not_darken_it() {
+    let rim = rim();
+    let mut target = flat([170.0, 130.0, 110.0]);
+    target.iter_mut().zip(&rim).filter(|(_, rim)| **rim).for_each(|(c, _)| *c = [20.0; 3]);
+    let out = run(&flat([170.0, 130.0, 110.0]), target, ColourMatch::Light);
+    assert!(out.iter().all(|g| g[1] > 160.0), "{:?}", out.iter().map(|g| g[1]).fold(255.0, f32::min));
+}
+
+#[test]
+fn highlights_fit_into_the_room_that_a_bright_face_leaves() {
+    let source = [110.0, 90.0, 80.0];
+    let bright = run(&flat(source), flat([240.0, 225.0, 220.0]), ColourMatch::Light);
+    assert!(bright.iter().all(|g| g[5] < 0.5), "{}", bright[1][5]);
+    let same = run(&flat(source), flat(source), ColourMatch::Light);
+    assert!(same.iter().all(|g| g[5] > 0.999));
+}
+
+#[test]
+fn harsh_skin_is_calmed_where_the_target_is_smooth_but_not_its_brows() {
+    let mut detail = flat([0.0; 3]);
+    detail.iter_mut().enumerate().for_each(|(i, d)| d[0] = if i % 2 == 0 { 25.0 } else { -25.0 });
+    let low = Box::new([[150.0, 120.0, 100.0]; VERTICES]);
+    let gains_on = |target: Box<Colours>| {
+        let mut scratch = Scratch { target, ..Scratch::default() };
+        scratch.seen.fill(true);
+        let mut out = Box::new([[0.0; 6]; VERTICES]);
+        gains(Source { low: &low, detail: &detail }, ColourMatch::Light, &mut scratch, &mut out);
+        out
+    };
+    let t = topology();
+    let cheek = 50;
+    let brow = usize::from(t.left_brow[2]);
+    let smooth = gains_on(flat([150.0, 120.0, 100.0]));
+    assert!(smooth[cheek][0] < 0.7 && smooth[brow][0] > 0.95, "{:?} {:?}", smooth[cheek], smooth[brow]);
+    let mut rough = flat([150.0, 120.0, 100.0]);
+    rough.iter_mut().zip(detail.iter()).for_each(|(c, d)| *c = c.map(|c| c + d[0]));
+    let alike = gains_on(rough);
+    assert!(alike[cheek][0] > 0.95, "{:?}", alike[cheek]);
 }
