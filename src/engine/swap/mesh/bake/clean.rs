@@ -116,14 +116,18 @@ impl Sheet {
         let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| old[at][k] - slow[k][at]) };
         // Slow detail, as shade is, ends slowly.
         let wide = blur(self.plane_of(|at| outside[at]), 0.05 * self.layout.density);
+        let around = blur(self.plane_of(|at| outside[at]), 0.09 * self.layout.density);
         for at in 0..old.len() {
             if self.facing[at] < 0.0 {
                 continue;
             }
             // Features end softly.
             let limit = self.limit[at];
-            let skin = 1.0 - smoothstep(240.0, 330.0, limit);
-            let out = skin * outside[at];
+            let mut skin = 1.0 - smoothstep(240.0, 330.0, limit);
+            // Of a brow under hair its outline is not known: what is there fades from its middle.
+            let covered = smoothstep(0.1, 0.4, around[at]) * smoothstep(0.05, 0.0, self.brow[at]);
+            skin = skin.max(covered * smoothstep(0.95, 0.4, self.soft_brow[at]));
+            let out = skin * outside[at].max(covered);
             let shade = out.max(skin * smoothstep(0.05, 0.6, wide[at]));
             // Skin from nearby where there is none.
             let fill = if out > 0.0 {

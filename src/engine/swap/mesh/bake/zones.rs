@@ -14,13 +14,19 @@ use crate::engine::{
 const DENSITY: f32 = 160.0;
 /// Blur of the borders between limits, in face widths.
 const SOFT: f32 = 0.008;
+/// The same of brows that hair falls over.
+const SOFTER: f32 = 0.02;
 /// Detail that is kept whatever it is: of features, and where there may be a beard.
 const KEEP: f32 = 400.0;
+
+/// Levels beyond which detail is hair, glasses or background; the distance from the brows, in face widths; how
+/// much of a brow there is, softly, 0–1.
+pub(super) type Zone = [f32; 3];
 
 /// A table over the sheet.
 pub(super) struct Zones {
     layout: Layout,
-    values: Vec<[f32; 2]>,
+    values: Vec<Zone>,
 }
 
 /// The table; built on the first call.
@@ -33,7 +39,7 @@ impl Zones {
     fn new() -> Self {
         let layout = Layout::new(DENSITY);
         let (uv, t) = (layout.places(), topology());
-        let mut values = vec![[KEEP, 1.0]; layout.width * layout.height];
+        let mut values = vec![[KEEP, 1.0, 0.0]; layout.width * layout.height];
         let shape = |set: &[u16]| -> Vec<[f32; 2]> {
             set.iter().map(|&v| t.canonical[usize::from(v)]).map(|[x, y, _]| [x, y]).collect()
         };
@@ -51,18 +57,19 @@ impl Zones {
             });
         }
         let width = layout.width;
-        let limits = ImageBuffer::from_fn(width as u32, layout.height as u32, |x, y| {
-            Luma([values[y as usize * width + x as usize][0]])
-        });
-        for (value, limit) in values.iter_mut().zip(blur(limits, SOFT * DENSITY)) {
-            value[0] = limit;
+        for (k, sigma) in [(0, SOFT), (2, SOFTER)] {
+            let plane = ImageBuffer::from_fn(width as u32, layout.height as u32, |x, y| {
+                Luma([values[y as usize * width + x as usize][k]])
+            });
+            for (value, soft) in values.iter_mut().zip(blur(plane, sigma * DENSITY)) {
+                value[k] = soft;
+            }
         }
         Zones { layout, values }
     }
 
-    /// Levels beyond which detail is hair, glasses or background at a place of the sheet, and how far
-    /// that is from the brows, both in face widths.
-    pub fn at(&self, place: [f32; 2]) -> [f32; 2] {
+    /// At a place of the sheet, in face widths.
+    pub fn at(&self, place: [f32; 2]) -> Zone {
         let [x, y] = self.layout.pixel_at(place);
         let split = |v: f32, size: usize| {
             let v = v.clamp(0.0, size as f32 - 1.001);
@@ -71,10 +78,10 @@ impl Zones {
         let ((x, s), (y, t)) = (split(x, self.layout.width), split(y, self.layout.height));
         let row = |y: usize| {
             let (a, b) = (self.values[y * self.layout.width + x], self.values[y * self.layout.width + x + 1]);
-            [0, 1].map(|k| a[k] + s * (b[k] - a[k]))
+            [0, 1, 2].map(|k| a[k] + s * (b[k] - a[k]))
         };
         let (above, below) = (row(y), row(y + 1));
-        [0, 1].map(|k| above[k] + t * (below[k] - above[k]))
+        [0, 1, 2].map(|k| above[k] + t * (below[k] - above[k]))
     }
 }
 
@@ -87,7 +94,7 @@ struct Features {
 }
 
 impl Features {
-    fn at(&self, p: [f32; 2]) -> [f32; 2] {
+    fn at(&self, p: [f32; 2]) -> Zone {
         let near = |sets: &[Vec<[f32; 2]>]| sets.iter().map(|s| outside(s, p)).fold(f32::INFINITY, f32::min);
         let (brow, eye, lips) = (near(&self.brows), near(&self.eyes), outside(&self.lips, p));
         let rim = border(&self.oval, p);
@@ -112,7 +119,7 @@ impl Features {
         // The outer ends of brows are where hair falls.
         let keep = smoothstep(0.014, 0.006, brow) * smoothstep(0.37, 0.28, p[0].abs());
         let limit = limit + keep * (KEEP - limit).max(0.0);
-        [limit, brow.min(1.0)]
+        [limit, brow.min(1.0), keep]
     }
 }
 
@@ -182,9 +189,9 @@ mod tests {
             [(x - 0.5 * layout.width as f32) / 100.0, layout.face_at(0)[1] + (y - 0.5) / 100.0]
         };
         // The middle of a brow's upper edge, and the vertex above it on the forehead.
-        let [limit, brow] = zones().at(place(105));
+        let [limit, brow, _] = zones().at(place(105));
         assert!(limit > 200.0 && brow < 0.01, "{limit} {brow}");
-        let [limit, brow] = zones().at(place(69));
+        let [limit, brow, _] = zones().at(place(69));
         assert!(limit < 50.0 && brow > 0.03, "{limit} {brow}");
         assert!(t.ring[69] > 0);
     }
