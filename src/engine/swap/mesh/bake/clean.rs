@@ -14,6 +14,9 @@ const BROW: (f32, f32) = (0.03, 0.05);
 const BROADER: f32 = 300.0;
 /// Where the side of the face begins, on the sheet, and down to which row hair is followed there.
 const SIDE: (f32, f32) = (0.48, 0.36);
+/// Bright levels of detail beside the jaw, and the share of pixels, from which on an ear shows there: a beard
+/// is dark.
+const EAR: (f32, f32) = (25.0, 0.08);
 /// Skin shines, but hair is no brighter: light detail may be so many times stronger.
 const SHINE: f32 = 1.8;
 /// A fringe is so many times rougher than the cheeks, these taken to be so rough at least, in levels.
@@ -77,6 +80,16 @@ impl Sheet {
             let foreign = smoothstep(10.0, 0.0, broad[at] / factor).max(smoothstep(4.0, 10.0, tint(at)));
             foreign * smoothstep(HAIRY.0, HAIRY.1, texture[at] / smooth)
         };
+        let ears = [-1.0, 1.0].map(|side: f32| {
+            let strip = |at: &usize| {
+                let place = self.layout.face_at(*at);
+                self.facing[*at] >= 0.0 && is_beside(place) && place[0] * side > 0.0
+            };
+            let (n, bright) = (0..fine.len())
+                .filter(strip)
+                .fold((0, 0), |(n, bright), at| (n + 1, bright + usize::from(fine[at] > EAR.0 * factor)));
+            bright as f32 > EAR.1 * n as f32
+        });
         let outside = self.plane_of(|at| {
             if self.facing[at] < 0.0 {
                 return 0.0;
@@ -88,6 +101,9 @@ impl Sheet {
                 return worn.iter().map(|worn| worn.at(place)).fold(shade, f32::max);
             }
             let mut out = smoothstep(limit, 1.8 * limit, shade(at)).max(rough(self, at));
+            if is_beside(place) && ears[usize::from(place[0] > 0.0)] {
+                out = out.max(smoothstep(22.0 * factor, 40.0 * factor, fine[at].abs()));
+            }
             if self.limit[at] < 150.0 {
                 out = out.max(smoothstep(30.0, 56.0, tint(at)));
             }
@@ -229,6 +245,11 @@ impl Sheet {
         }
         found
     }
+}
+
+/// Whether a place on the sheet is where an ear may show beside the face.
+fn is_beside([x, y]: [f32; 2]) -> bool {
+    x.abs() > 0.44 && y > 0.0 && y < 0.46
 }
 
 /// Whether a place on the sheet, in face widths, may lie behind a pair of glasses: its lenses and bridge, or its upper
