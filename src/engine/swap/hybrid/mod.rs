@@ -9,6 +9,7 @@
 //!
 //! An enhancer's work is carried in the same way, over faces that were swapped already.
 
+mod ask;
 mod bank;
 pub(crate) mod cells;
 mod draw;
@@ -30,12 +31,11 @@ pub use maker::{KeyCrop, KeySwapper};
 use small::{from_grid, to_grid};
 use worker::{Outcome, Worker};
 
-use super::neural::{Grid, NetworkFacts, NeuralSwap, Pixels, fill, points_of};
+use super::neural::{NetworkFacts, NeuralSwap, points_of};
 use crate::engine::{
     EngineError, Plan, Source,
     frame::{Frame, Layer, Region},
-    geometry::Similarity,
-    params::{Masks, Params},
+    params::Params,
     plan::{Face, Show},
     pool::Pool,
     process::MAX_TRACKS,
@@ -254,119 +254,6 @@ impl HybridSwap {
             return Ok(());
         }
         bank.settle(number, plan.dt, face.fresh, pool)
-    }
-
-    /// Has a key frame made of each face whose time has come, and waits for it.
-    fn ask_each(
-        &mut self,
-        frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
-        under: Option<&NeuralSwap>,
-        pool: &mut Pool,
-    ) -> Result<(), EngineError> {
-        for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
-            let Some(at) = self.banks.iter().position(|bank| bank.track == face.track) else { continue };
-            if !need::is_due(&self.banks[at], face, self.number, params) || self.rests(at, face) {
-                continue;
-            }
-            // One that was asked for while nobody waited.
-            while !self.worker.is_idle() {
-                let Some(outcome) = self.worker.wait() else { break };
-                self.take(outcome)?;
-            }
-            self.ask(at, frame, plan, face, source, params, under, pool)?;
-            if let Some(outcome) = self.worker.wait() {
-                self.take(outcome)?;
-            }
-            self.banks[at].settle(self.number, Duration::ZERO, face.fresh, pool)?;
-        }
-        Ok(())
-    }
-
-    /// Whether an enhancer has nothing new to see of a face, since its last swap was only carried.
-    fn rests(&self, at: usize, face: &Face) -> bool {
-        self.enhances && !is_anew(face) && self.banks[at].asked.is_some()
-    }
-
-    /// Has a key frame made of the face that needs one most, if any does.
-    fn ask_neediest(
-        &mut self,
-        frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
-        under: Option<&NeuralSwap>,
-        pool: &mut Pool,
-    ) -> Result<(), EngineError> {
-        let mut neediest = (1.0, None);
-        for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
-            let Some(at) = self.banks.iter().position(|bank| bank.track == face.track) else { continue };
-            let need = match self.enhances {
-                true if self.rests(at, face) => 0.0,
-                true => need::by_age(&self.banks[at], self.number, params),
-                false => need::of(&self.banks[at], self.number, plan.dt, params),
-            };
-            if need >= neediest.0 {
-                neediest = (need, Some((at, face)));
-            }
-        }
-        match neediest.1 {
-            Some((at, face)) => self.ask(at, frame, plan, face, source, params, under, pool),
-            None => Ok(()),
-        }
-    }
-
-    /// Has a key frame made of a face in this frame.
-    #[expect(clippy::too_many_arguments, reason = "a frame and all that is known of it")]
-    fn ask(
-        &mut self,
-        at: usize,
-        frame: &Frame<'_>,
-        plan: &Plan,
-        face: &Face,
-        source: &Source,
-        params: &Params,
-        under: Option<&NeuralSwap>,
-        pool: &mut Pool,
-    ) -> Result<(), EngineError> {
-        let source = face.shown(source);
-        let side = self.framing.side(params.pixel_boost);
-        let Some(map) = self.framing.map(&points_of(&face.raw), side) else { return Ok(()) };
-        let bank = &mut self.banks[at];
-        bank.asked = Some(self.number);
-        let mut request = self.requests.pop().unwrap_or_default();
-        let key = &mut request.key;
-        (key.track, key.source, key.scene, key.number) = (face.track, source.id(), self.scene, self.number);
-        key.share = 0.0;
-        key.outline.copy_from_slice(&*bank.outline);
-        key.camera.clone_from(&bank.camera);
-        key.brightness = bank.camera.brightness();
-        (request.time, request.map, request.side, request.params) = (plan.time, map, side, *params);
-        request.mesh.copy_from_slice(&*face.raw);
-        request.identity.clear();
-        request.identity.extend(source.identity().iter().flat_map(|identity| identity.values()));
-        bank.carry(&mut request.carried);
-        request.limit.clear();
-        let seen = [Masks::OCCLUSION, Masks::REGION].into_iter().any(|mask| params.masks.contains(mask));
-        if let Some(under) = under.filter(|_| seen) {
-            under.mask_on(face.track, &face.mesh, map, side, &mut request.limit);
-        }
-        request.pixels.resize(3 * side * side, 0.0);
-        let grid = Grid { map, boost: 1, phase: (0, 0) };
-        fill(frame, grid, &Pixels::levels(side), &mut request.pixels, pool).map_err(EngineError::Panicked)?;
-        request.seen.clear();
-        for &sight in self.sights.iter().filter(|_| params.masks.contains(Masks::OCCLUSION)) {
-            let (from, scale) = (request.seen.len(), side as f32 / sight as f32);
-            request.seen.resize(from + 3 * sight * sight, 0.0);
-            let map = Similarity { a: scale * map.a, b: scale * map.b, ..map };
-            let grid = Grid { map, boost: 1, phase: (0, 0) };
-            fill(frame, grid, &Pixels::levels(sight), &mut request.seen[from..], pool)
-                .map_err(EngineError::Panicked)?;
-        }
-        self.worker.ask(request);
-        Ok(())
     }
 
     /// Whether key frames show the track's face, and nothing of the mesh engine's swap.
