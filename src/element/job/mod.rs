@@ -20,6 +20,7 @@ pub(super) use check::check;
 pub(super) use error::LoadError;
 use networks::Running;
 pub(super) use networks::{Faults, Networks};
+use people::Mapped;
 
 /// A source, with the engine that shows it where the stream has none yet.
 #[derive(Debug)]
@@ -29,16 +30,22 @@ pub(super) struct Loaded {
     pub origin: Option<Arc<Origin>>,
 }
 
+/// What is made for the first source, and serves those that follow.
+struct Made {
+    sources: SourceLoader,
+    port: NetworkPort,
+    people: PeoplePort,
+    origin: Arc<Origin>,
+}
+
 /// The worker's job for one element.
 pub(super) struct Load {
     element: WeakRef<FaceSwap>,
     search: Search,
     threads: usize,
-    sources: Option<SourceLoader>,
+    made: Option<Made>,
     /// Made, but with a source that came too late.
     engine: Option<Box<Engine>>,
-    port: Option<NetworkPort>,
-    origin: Option<Arc<Origin>>,
     /// Wanted, at first as the user asks for it.
     neural: Option<Neural>,
     running: Option<Running>,
@@ -47,13 +54,24 @@ pub(super) struct Load {
     enhancing: Option<Provider>,
     cache: Option<PathBuf>,
     faults: Arc<Faults>,
-    people: Option<PeoplePort>,
     /// `reference` and `face-map` that the engine was brought.
     told: (Option<String>, Option<String>),
-    /// Those of `face-map`, by their photos.
-    mapped: Vec<(String, Arc<Source>)>,
+    /// Those of `face-map`.
+    mapped: Vec<Mapped>,
     /// The newest source, to be prepared for a network that comes later.
     source: Option<Arc<Source>>,
+}
+
+impl Made {
+    /// With the engine itself, which goes to the stream.
+    fn new(search: &Search, threads: usize, portraits: bool) -> Result<(Made, Box<Engine>), LoadError> {
+        let pack = Pack::find(search)?;
+        let mut sources = SourceLoader::new(&pack)?;
+        sources.keep_portraits(portraits);
+        let engine = Box::new(Engine::new(&pack, threads)?);
+        let (port, people) = (engine.network_port(), engine.people_port());
+        Ok((Made { sources, port, people, origin: Arc::new(origin(&pack.landmarker)?) }, engine))
+    }
 }
 
 impl Load {
@@ -68,17 +86,14 @@ impl Load {
             element: element.downgrade(),
             search,
             threads,
-            sources: None,
+            made: None,
             engine: None,
-            port: None,
-            origin: None,
             neural: networks.swap,
             running: None,
             enhancer: networks.enhancer,
             enhancing: None,
             cache: networks.cache,
             faults,
-            people: None,
             told: (None, None),
             mapped: Vec::new(),
             source: None,
@@ -91,26 +106,27 @@ impl Load {
         }
     }
 
+    fn port(&self) -> Option<NetworkPort> {
+        self.made.as_ref().map(|made| made.port.clone())
+    }
+
     fn load(&mut self, list: &str) -> Result<Loaded, LoadError> {
-        if self.port.is_none() {
-            let pack = Pack::find(&self.search)?;
-            let mut sources = SourceLoader::new(&pack)?;
-            sources.keep_portraits(self.neural.is_some());
-            self.sources = Some(sources);
-            let engine = Box::new(Engine::new(&pack, self.threads)?);
-            self.port = Some(engine.network_port());
-            self.people = Some(engine.people_port());
-            self.engine = Some(engine);
-            self.origin = Some(Arc::new(origin(&pack.landmarker)?));
-        }
-        let Some(sources) = &mut self.sources else { unreachable!("made together with the engine") };
-        let (source, warnings) = sources.load(&split_list(list))?;
+        let made = match &mut self.made {
+            Some(made) => made,
+            none => {
+                let (made, engine) = Made::new(&self.search, self.threads, self.neural.is_some())?;
+                self.engine = Some(engine);
+                none.insert(made)
+            }
+        };
+        let origin = made.origin.clone();
+        let (source, warnings) = made.sources.load(&split_list(list))?;
         for warning in warnings {
             self.tell(|element| gst::element_warning!(element, gst::StreamError::Decode, ("{warning}")));
         }
         self.source = Some(source.clone());
         self.identify()?;
-        Ok(Loaded { engine: self.engine.take(), source: Some(source), origin: self.origin.clone() })
+        Ok(Loaded { engine: self.engine.take(), source: Some(source), origin: Some(origin) })
     }
 
     /// Prepares the newest source, and whom mapped people become, for the network, where there is

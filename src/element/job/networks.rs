@@ -75,7 +75,7 @@ impl Load {
 
     /// Prepares the sources for a network, and hands it to the engine.
     fn hand_over(&mut self, ready: Ready) -> Result<(), LoadError> {
-        let Some(port) = self.port.clone() else { return Ok(()) };
+        let Some(port) = self.port() else { return Ok(()) };
         let Ready { mut network, preparer, choice, run } = ready;
         let (facts, size) = (network.facts().clone(), network.size());
         self.running = Some(Running { preparer, provider: facts.provider });
@@ -95,7 +95,7 @@ impl Load {
 
     /// Loads the enhancer and hands it to the engine.
     fn start_enhancer(&mut self, options: &Options) -> Result<(), LoadError> {
-        let (Some(port), Some(model)) = (self.port.clone(), self.search.enhancer()?) else { return Ok(()) };
+        let (Some(port), Some(model)) = (self.port(), self.search.enhancer()?) else { return Ok(()) };
         let name = model.path.display().to_string();
         self.tell(|element| {
             messages::progress(element, gst::ProgressType::Start, &format!("Loading {name}"));
