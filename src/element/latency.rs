@@ -33,7 +33,7 @@ impl FaceSwap {
     pub(super) fn add_latency(&self, query: &mut gst::query::Latency) {
         let own = self.latency();
         let (live, min, max) = query.result();
-        query.set(live, min + own, max.map(|max| max + own));
+        query.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
     }
 
     /// Frames in flight are held as well; upstream's pool must not run dry.
@@ -41,8 +41,8 @@ impl FaceSwap {
         let held = self.flight().map_or(0, |flight| flight.depth() as u32);
         let pools: Vec<_> = query.allocation_pools().enumerate().collect();
         for (index, (pool, size, min, max)) in pools.into_iter().filter(|_| held > 0) {
-            let max = if max == 0 { 0 } else { max + held };
-            query.set_nth_allocation_pool(index as u32, pool.as_ref(), size, min + held, max);
+            let max = if max == 0 { 0 } else { max.saturating_add(held) };
+            query.set_nth_allocation_pool(index as u32, pool.as_ref(), size, min.saturating_add(held), max);
         }
     }
 }
