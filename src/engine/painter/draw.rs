@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use super::{
     super::{
-        EngineError, Frame, Params, Plan, Report, Source,
+        EngineError, Frame, Plan, Report,
         frame::Region,
-        identity::View,
-        plan::{Face, Show},
+        plan::{Face, Show, Work},
         process::each,
         swap::{cover::cover, mesh::Look},
     },
@@ -21,11 +20,11 @@ impl Painter {
     /// Keeps the lights of the plan's tracks, and no others.
     pub(super) fn assign_lights(&mut self, plan: &Plan) {
         for i in (0..self.lights.len()).rev() {
-            if !plan.faces.iter().any(|face| face.track == self.lights[i].track) {
+            if plan.of_track(self.lights[i].track).is_none() {
                 self.spare.push(self.lights.swap_remove(i));
             }
         }
-        for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
+        for face in plan.swapped() {
             if !self.lights.iter().any(|light| light.track == face.track) {
                 let mut light = self.spare.pop().unwrap_or_default();
                 (light.track, light.lit) = (face.track, false);
@@ -37,22 +36,16 @@ impl Painter {
         }
     }
 
-    pub(super) fn relight(
-        &mut self,
-        frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
-    ) -> Result<(), EngineError> {
+    pub(super) fn relight(&mut self, frame: &Frame<'_>, work: Work<'_>) -> Result<(), EngineError> {
+        let plan = work.plan;
         for light in &mut self.lights {
-            let seen = plan.faces.iter().find(|face| face.track == light.track);
-            if let Some(face) = seen.filter(|face| matches!(face.show, Show::Swap { .. })) {
+            if let Some(face) = plan.of_track(light.track).filter(|face| face.is_swapped()) {
                 light.usual.observe(&face.mesh, plan.dt);
             }
         }
         let covered = |track: u64| self.hybrid.as_ref().is_some_and(|hybrid| hybrid.covers(track));
         let lit = self.lights.iter_mut().filter_map(|light| {
-            let face = plan.faces.iter().find(|face| face.track == light.track)?;
+            let face = plan.of_track(light.track)?;
             match face.show {
                 Show::Swap { relight } if !covered(face.track) => Some((light, face, relight)),
                 _ => None,
@@ -67,8 +60,8 @@ impl Painter {
             }
             light.occlusion.observe(frame, &face.raw, plan.dt);
             if relight || face.fresh || !light.lit {
-                let skin = &face.shown(source).view().skin;
-                light.measure(frame, face, skin, plan.dt, params);
+                let skin = &work.shown(face).view().skin;
+                light.measure(frame, face, skin, plan.dt, work.params);
             }
             Ok(())
         })
@@ -79,11 +72,10 @@ impl Painter {
         &mut self,
         frame: &mut Frame<'_>,
         face: &Face,
-        time: Duration,
-        view: &View,
-        params: &Params,
+        work: Work<'_>,
         report: &mut Report,
     ) -> Result<Option<Region>, EngineError> {
+        let Work { plan, params, .. } = work;
         let drawn = match face.show {
             Show::Bare => return Ok(None),
             Show::Cover(how) => {
@@ -103,7 +95,7 @@ impl Painter {
                 let mut drawn = None;
                 if let Some(light) = light.filter(|_| !covered) {
                     let look = Look {
-                        view,
+                        view: work.shown(face).view(),
                         gains: &light.gains,
                         usual: &light.usual,
                         worn: &light.worn,
@@ -111,7 +103,7 @@ impl Painter {
                         sharpness: light.sharpness,
                         noise: light.noise,
                         coloured: light.coloured,
-                        time: u64::try_from(time.as_nanos()).unwrap_or(0),
+                        time: u64::try_from(plan.time.as_nanos()).unwrap_or(0),
                     };
                     let region = self.swap.draw(frame, &face.mesh, look, params, &mut self.pool);
                     drawn = region.map_err(EngineError::Panicked)?;
@@ -127,8 +119,7 @@ impl Painter {
     pub(super) fn label(
         &mut self,
         frame: &mut Frame<'_>,
-        plan: &Plan,
-        params: &Params,
+        Work { plan, params, .. }: Work<'_>,
         report: &mut Report,
     ) -> Result<(), EngineError> {
         let linger = self.swapped_at.is_some_and(|at| plan.time.saturating_sub(at) < LINGER);

@@ -15,6 +15,7 @@ use super::{
     geometry::{Point, Rect},
     label::Label,
     lights::Light,
+    plan::Work,
     pool::Pool,
     process::MAX_TRACKS,
     swap::{
@@ -116,7 +117,7 @@ impl Painter {
             self.take_offer();
         }
         let started = Instant::now();
-        let begun = self.enter(frame, plan, source, params)?;
+        let begun = self.enter(frame, Work { plan, source, params })?;
         self.begun.push_back(begun);
         report.times.swap = started.elapsed();
         Ok(())
@@ -163,31 +164,31 @@ impl Painter {
         report: &mut Report,
     ) -> Result<(), EngineError> {
         let _at_work = self.pool.enter();
+        let work = Work { plan, source, params };
         if plan.restart {
             self.swapped_at = None;
         }
         let started = Instant::now();
         self.assign_lights(plan);
-        self.follow_key_frames(frame, plan, source, params, report)?;
-        if !self.leave(frame, plan, params, report)? {
-            self.relight(frame, plan, source, params)?;
+        self.follow_key_frames(frame, work, report)?;
+        if !self.leave(frame, work, report)? {
+            self.relight(frame, work)?;
         }
         report.times.swap += started.elapsed();
 
         let started = Instant::now();
         let mut drawn = [None; MAX_TRACKS];
         for (face, drawn) in plan.faces.iter().zip(&mut drawn) {
-            let view = face.shown(source).view();
-            if let Some(region) = self.draw(frame, face, plan.time, view, params, report)? {
+            if let Some(region) = self.draw(frame, face, work, report)? {
                 *drawn = Some(report.regions.len());
                 report.regions.push(rect_of(region));
                 self.swapped_at = Some(plan.time);
             }
         }
         let enhancing = Instant::now();
-        self.enhance(frame, plan, source, params, &drawn, report)?;
+        self.enhance(frame, work, &drawn, report)?;
         report.times.enhance = enhancing.elapsed();
-        self.label(frame, plan, params, report)?;
+        self.label(frame, work, report)?;
         report.altered = !report.regions.is_empty();
         report.times.blend = started.elapsed() - report.times.enhance;
         tell(plan, report);

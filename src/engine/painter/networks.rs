@@ -3,8 +3,11 @@
 
 use super::{
     super::{
-        EngineError, Fault, Frame, Params, Plan, Report, Source, plan::Show, port::Offer,
-        process::MAX_TRACKS, swap::neural::Target,
+        EngineError, Fault, Frame, Report,
+        plan::{Show, Work},
+        port::Offer,
+        process::MAX_TRACKS,
+        swap::neural::Target,
     },
     Painter, rect_of,
 };
@@ -41,15 +44,13 @@ impl Painter {
     pub(super) fn enhance(
         &mut self,
         frame: &mut Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
+        work: Work<'_>,
         drawn: &[Option<usize>; MAX_TRACKS],
         report: &mut Report,
     ) -> Result<(), EngineError> {
         self.enhancer = self.port.take_enhancer().or(self.enhancer.take());
         let Some(enhancer) = &mut self.enhancer else { return Ok(()) };
-        match enhancer.follow_over(frame, plan, source, params, self.neural.as_deref(), &mut self.pool) {
+        match enhancer.follow_over(frame, work, self.neural.as_deref(), &mut self.pool) {
             Ok(()) => {}
             Err(EngineError::Model(error)) => {
                 report.enhancer_fault = Some(Fault { error, provider: enhancer.facts().provider });
@@ -58,11 +59,9 @@ impl Painter {
             }
             Err(error) => return Err(error),
         }
-        for (face, drawn) in plan.faces.iter().zip(drawn) {
-            let Some(drawn) = drawn.filter(|_| matches!(face.show, Show::Swap { .. } | Show::Held)) else {
-                continue;
-            };
-            let region = enhancer.draw(frame, face.track, params, &mut self.pool);
+        for (face, drawn) in work.plan.faces.iter().zip(drawn) {
+            let Some(drawn) = drawn.filter(|_| face.is_drawn()) else { continue };
+            let region = enhancer.draw(frame, face.track, work.params, &mut self.pool);
             if let Some(region) = region.map_err(EngineError::Panicked)? {
                 report.regions[drawn] = report.regions[drawn].union(rect_of(region));
             }
@@ -74,23 +73,20 @@ impl Painter {
     pub(super) fn follow_key_frames(
         &mut self,
         frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
+        work: Work<'_>,
         report: &mut Report,
     ) -> Result<(), EngineError> {
         let Some(hybrid) = &mut self.hybrid else { return Ok(()) };
-        match hybrid.follow(frame, plan, source, params, &mut self.pool) {
+        match hybrid.follow(frame, work, &mut self.pool) {
             Ok(()) => {
-                let mut swapped = plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. }));
-                if swapped.all(|face| hybrid.covers(face.track)) {
+                if work.plan.swapped().all(|face| hybrid.covers(face.track)) {
                     self.neural = None;
                 }
                 let own = hybrid.report();
                 if self.neural.is_none() {
                     (report.hybrid, report.network_time) = (Some(own), own.network_time);
                 }
-                if plan.faces.iter().any(|face| hybrid.shows(face.track)) {
+                if work.plan.faces.iter().any(|face| hybrid.shows(face.track)) {
                     report.network = Some(hybrid.facts().clone());
                 }
                 Ok(())
@@ -105,17 +101,10 @@ impl Painter {
     }
 
     /// Gives the faces that are swapped to the network, where there is one for their sources.
-    pub(super) fn enter(
-        &mut self,
-        frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
-    ) -> Result<Begun, EngineError> {
+    pub(super) fn enter(&mut self, frame: &Frame<'_>, work: Work<'_>) -> Result<Begun, EngineError> {
         let Some(neural) = &mut self.neural else { return Ok(Begun::Alone) };
-        let swapped = plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. }));
-        let mut sources = swapped.map(|face| face.shown(source)).chain([source]);
-        if sources.any(|source| source.identity().is_none()) {
+        let Work { plan, params, .. } = work;
+        if !work.is_identified(plan.swapped()) {
             return Ok(Begun::Alone);
         }
         let expected: [bool; MAX_TRACKS] =
@@ -125,7 +114,7 @@ impl Painter {
             _ => false,
         });
         let targets = wanted.filter_map(|(face, _)| {
-            let identity = face.shown(source).identity()?;
+            let identity = work.shown(face).identity()?;
             Some(Target { track: face.track, mesh: &face.mesh, identity })
         });
         match neural.enter(frame, targets, params, &mut self.pool) {
@@ -140,18 +129,18 @@ impl Painter {
     pub(super) fn leave(
         &mut self,
         frame: &Frame<'_>,
-        plan: &Plan,
-        params: &Params,
+        work: Work<'_>,
         report: &mut Report,
     ) -> Result<bool, EngineError> {
+        let Work { plan, params, .. } = work;
         let begun = self.begun.pop_front();
         let (Some(begun), Some(neural)) = (begun, &mut self.neural) else { return Ok(false) };
         let left = match begun {
             Begun::Alone => return Ok(false),
             Begun::Failed(error) => Err(EngineError::Model(error)),
             Begun::Entered => {
-                neural.keep(|track| plan.faces.iter().any(|face| face.track == track));
-                let mesh = |track| plan.faces.iter().find(|face| face.track == track).map(|face| &*face.mesh);
+                neural.keep(|track| plan.of_track(track).is_some());
+                let mesh = |track| plan.of_track(track).map(|face| &*face.mesh);
                 neural.leave(frame, mesh, params, &mut self.pool)
             }
         };

@@ -7,11 +7,11 @@ use super::{
     HybridSwap, is_anew, need,
 };
 use crate::engine::{
-    EngineError, Plan, Source,
+    EngineError,
     frame::Frame,
     geometry::Similarity,
-    params::{Masks, Params},
-    plan::{Face, Show},
+    params::Masks,
+    plan::{Face, Work},
     pool::Pool,
 };
 
@@ -20,15 +20,13 @@ impl HybridSwap {
     pub(super) fn ask_each(
         &mut self,
         frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
+        work: Work<'_>,
         under: Option<&NeuralSwap>,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
-        for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
+        for face in work.plan.swapped() {
             let Some(at) = self.banks.iter().position(|bank| bank.track == face.track) else { continue };
-            if !need::is_due(&self.banks[at], face, self.number, params) || self.rests(at, face) {
+            if !need::is_due(&self.banks[at], face, self.number, work.params) || self.rests(at, face) {
                 continue;
             }
             // One that was asked for while nobody waited.
@@ -36,7 +34,7 @@ impl HybridSwap {
                 let Some(outcome) = self.worker.wait() else { break };
                 self.take(outcome)?;
             }
-            self.ask(at, frame, plan, face, source, params, under, pool)?;
+            self.ask(at, frame, face, work, under, pool)?;
             if let Some(outcome) = self.worker.wait() {
                 self.take(outcome)?;
             }
@@ -54,44 +52,40 @@ impl HybridSwap {
     pub(super) fn ask_neediest(
         &mut self,
         frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
+        work: Work<'_>,
         under: Option<&NeuralSwap>,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
         let mut neediest = (1.0, None);
-        for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
+        for face in work.plan.swapped() {
             let Some(at) = self.banks.iter().position(|bank| bank.track == face.track) else { continue };
             let need = match self.enhances {
                 true if self.rests(at, face) => 0.0,
-                true => need::by_age(&self.banks[at], self.number, params),
-                false => need::of(&self.banks[at], self.number, plan.dt, params),
+                true => need::by_age(&self.banks[at], self.number, work.params),
+                false => need::of(&self.banks[at], self.number, work.plan.dt, work.params),
             };
             if need >= neediest.0 {
                 neediest = (need, Some((at, face)));
             }
         }
         match neediest.1 {
-            Some((at, face)) => self.ask(at, frame, plan, face, source, params, under, pool),
+            Some((at, face)) => self.ask(at, frame, face, work, under, pool),
             None => Ok(()),
         }
     }
 
     /// Has a key frame made of a face in this frame.
-    #[expect(clippy::too_many_arguments, reason = "a frame and all that is known of it")]
     fn ask(
         &mut self,
         at: usize,
         frame: &Frame<'_>,
-        plan: &Plan,
         face: &Face,
-        source: &Source,
-        params: &Params,
+        work: Work<'_>,
         under: Option<&NeuralSwap>,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
-        let source = face.shown(source);
+        let Work { plan, params, .. } = work;
+        let source = work.shown(face);
         let side = self.framing.side(params.pixel_boost);
         let Some(map) = self.framing.map(&points_of(&face.raw), side) else { return Ok(()) };
         let bank = &mut self.banks[at];

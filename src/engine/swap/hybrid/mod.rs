@@ -33,10 +33,10 @@ use worker::{Outcome, Worker};
 
 use super::neural::{NetworkFacts, NeuralSwap, points_of};
 use crate::engine::{
-    EngineError, Plan, Source,
+    EngineError,
     frame::{Frame, Layer, Region},
     params::Params,
-    plan::{Face, Show},
+    plan::{Face, Show, Work},
     pool::Pool,
     process::MAX_TRACKS,
 };
@@ -121,15 +121,8 @@ impl HybridSwap {
     ///
     /// # Errors
     /// The network failed, or a worker panicked.
-    pub fn follow(
-        &mut self,
-        frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
-        pool: &mut Pool,
-    ) -> Result<(), EngineError> {
-        self.follow_over(frame, plan, source, params, None, pool)
+    pub fn follow(&mut self, frame: &Frame<'_>, work: Work<'_>, pool: &mut Pool) -> Result<(), EngineError> {
+        self.follow_over(frame, work, None, pool)
     }
 
     /// As [`follow`](Self::follow), over what was swapped by `under`, where a network did it.
@@ -139,47 +132,45 @@ impl HybridSwap {
     pub fn follow_over(
         &mut self,
         frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
+        work: Work<'_>,
         under: Option<&NeuralSwap>,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
-        let params = &if self.enhances { at_intervals(params) } else { *params };
+        let params = &if self.enhances { at_intervals(work.params) } else { *work.params };
+        let work = Work { params, ..work };
+        let plan = work.plan;
         self.alone = self.enhances && params.enhancer_interval <= 1;
         self.number += 1;
         self.report = HybridReport { error_db: self.report.error_db, ..HybridReport::default() };
         if plan.restart || plan.cut {
             self.scene += 1;
         }
-        self.assign(plan, source);
+        self.assign(work);
         while let Some(outcome) = self.worker.outcome() {
             self.take(outcome)?;
         }
-        for face in plan.faces.iter().filter(|face| is_drawn(face)) {
-            self.bring(frame, plan, face, params, pool)?;
+        for face in plan.faces.iter().filter(|face| face.is_drawn()) {
+            self.bring(frame, face, work, pool)?;
         }
-        let mut sources = plan.faces.iter().map(|face| face.shown(source)).chain([source]);
-        let ready = !self.identifies || sources.all(|source| source.identity().is_some());
+        let ready = !self.identifies || work.is_identified(plan.faces.iter());
         if params.deterministic && ready {
-            self.ask_each(frame, plan, source, params, under, pool)?;
+            self.ask_each(frame, work, under, pool)?;
         } else if ready && self.worker.is_idle() {
-            self.ask_neediest(frame, plan, source, params, under, pool)?;
+            self.ask_neediest(frame, work, under, pool)?;
         }
         self.tell();
         Ok(())
     }
 
     /// Keeps the banks of the plan's tracks for this source and scene, and no others.
-    fn assign(&mut self, plan: &Plan, source: &Source) {
-        let (source, scene) = (|face: &Face| face.shown(source).id(), self.scene);
+    fn assign(&mut self, work: Work<'_>) {
+        let (source, scene) = (|face: &Face| face.shown(work.source).id(), self.scene);
         for i in (0..self.banks.len()).rev() {
             let bank = &self.banks[i];
             // A face that is held shows what it last showed.
-            let stale = |face: &Face| {
-                matches!(face.show, Show::Swap { .. }) && (bank.source != source(face) || bank.scene != scene)
-            };
-            if plan.faces.iter().find(|face| face.track == bank.track).is_none_or(stale) {
+            let stale =
+                |face: &Face| face.is_swapped() && (bank.source != source(face) || bank.scene != scene);
+            if work.plan.of_track(bank.track).is_none_or(stale) {
                 let mut bank = self.banks.swap_remove(i);
                 while let Some(key) = bank.keys.pop() {
                     self.recycle(Box::new(Request { key, ..Request::default() }));
@@ -187,7 +178,7 @@ impl HybridSwap {
                 self.spare.push(bank);
             }
         }
-        for face in plan.faces.iter().filter(|face| is_drawn(face)) {
+        for face in work.plan.faces.iter().filter(|face| face.is_drawn()) {
             if !self.banks.iter().any(|bank| bank.track == face.track) {
                 let mut bank = self.spare.pop().unwrap_or_default();
                 bank.begin(face.track, source(face), scene);
@@ -233,9 +224,8 @@ impl HybridSwap {
     fn bring(
         &mut self,
         frame: &Frame<'_>,
-        plan: &Plan,
         face: &Face,
-        params: &Params,
+        work: Work<'_>,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
         let number = self.number;
@@ -249,11 +239,11 @@ impl HybridSwap {
             return Ok(());
         }
         bank.look(frame, face, map, pool)?;
-        if self.alone && need::is_due(bank, face, number, params) {
+        if self.alone && need::is_due(bank, face, number, work.params) {
             // Another will take its place at once.
             return Ok(());
         }
-        bank.settle(number, plan.dt, face.fresh, pool)
+        bank.settle(number, work.plan.dt, face.fresh, pool)
     }
 
     /// Whether key frames show the track's face, and nothing of the mesh engine's swap.
@@ -315,8 +305,4 @@ fn at_intervals(params: &Params) -> Params {
 /// Whether the face is swapped afresh.
 fn is_anew(face: &Face) -> bool {
     matches!(face.show, Show::Swap { relight } if relight || face.fresh)
-}
-
-fn is_drawn(face: &Face) -> bool {
-    matches!(face.show, Show::Swap { .. } | Show::Held)
 }
