@@ -5,6 +5,8 @@
 //! it shows the default pack's photo of an astronaut. With `--hog` something else takes all cores in
 //! the middle third. The exit status says whether all held.
 
+mod common;
+
 use std::{
     path::PathBuf,
     sync::{
@@ -59,10 +61,7 @@ struct Seen {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    gst::init()?;
-    gstfaceswap::plugin_register_static()?;
-    let models = std::env::var_os("GST_FACESWAP_MODEL_DIR")
-        .map_or(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/models")), PathBuf::from);
+    let models = common::start()?;
     let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Nv12, args.width, args.height)
         .fps(gst::Fraction::new(args.fps as i32, 1))
         .build()?;
@@ -75,11 +74,7 @@ fn main() -> Result<()> {
         .is_live(true)
         .min_latency(0)
         .build();
-    let swap = gst::ElementFactory::make("faceswap")
-        .property("model-dir", models.to_str())
-        .property("source", models.join("demo/grace_hopper.jpg").to_str())
-        .property("max-in-flight", args.depth)
-        .build()?;
+    let swap = common::faceswap(&models, args.depth)?;
     let queue = gst::ElementFactory::make("queue").property("max-size-buffers", 64u32).build()?;
     let sink = gst::ElementFactory::make("fakesink").property("sync", true).property("qos", true).build()?;
     pipeline.add_many([source.upcast_ref(), &swap, &queue, &sink])?;
@@ -157,11 +152,9 @@ fn feed(
     };
     let mut fed = 0;
     while fed < frames && !stop.load(Ordering::Relaxed) {
-        let index = (fed as usize) % (2 * pictures.len()).max(1);
-        let picture = &pictures[index.min(2 * pictures.len() - 1 - index)];
         let mut buffer = pool.acquire_buffer(None)?;
         let exclusive = buffer.get_mut().context("a pool's buffer is nobody else's")?;
-        let from = picture.map_readable()?;
+        let from = common::to_and_fro(pictures, fed).map_readable()?;
         exclusive.map_writable()?.copy_from_slice(&from);
         exclusive.set_pts(at(fed));
         exclusive.set_duration(at(fed + 1) - at(fed));
@@ -183,16 +176,13 @@ fn now(pipeline: &gst::Pipeline) -> gst::ClockTime {
 fn watch(element: &gst::Element, pad: &str, pipeline: &gst::Pipeline) -> Arc<Mutex<Seen>> {
     let seen = Arc::new(Mutex::new(Seen { delays: Vec::with_capacity(1 << 20), ..Seen::default() }));
     let (told, pipeline) = (seen.clone(), pipeline.downgrade());
-    let pad = element.static_pad(pad).expect("an always pad");
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let pts = info.buffer().and_then(|b| b.pts());
-        if let (Some(pts), Some(pipeline), Ok(mut seen)) = (pts, pipeline.upgrade(), told.lock()) {
+    common::watch(element, pad, move |buffer| {
+        if let (Some(pts), Some(pipeline), Ok(mut seen)) = (buffer.pts(), pipeline.upgrade(), told.lock()) {
             let delay = now(&pipeline).nseconds() as f64 - pts.nseconds() as f64;
             seen.delays.push(delay / 1e6);
             seen.disordered += usize::from(seen.last.is_some_and(|last| last >= pts));
             seen.last = Some(pts);
         }
-        gst::PadProbeReturn::Ok
     });
     seen
 }

@@ -6,10 +6,12 @@
 //! minute; then, for a twelfth of the time, twenty elements at once. The exit status says whether all held; the
 //! last lines are a row of the table in docs/soak.md.
 
+mod common;
+
 use std::{
     collections::HashSet,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -74,10 +76,7 @@ struct Taken {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    gst::init()?;
-    gstfaceswap::plugin_register_static()?;
-    let models = std::env::var_os("GST_FACESWAP_MODEL_DIR")
-        .map_or(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/models")), PathBuf::from);
+    let models = common::start()?;
     let begun = Instant::now();
     let frames = SHAPES.map(|shape| pictures(&models, shape)).into_iter().collect::<Result<Vec<_>>>()?;
     let taken = Arc::new(Mutex::new(Vec::new()));
@@ -155,12 +154,8 @@ fn stream(
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let pipeline = gst::Pipeline::new();
     let source = gst_app::AppSrc::builder().format(gst::Format::Time).is_live(true).build();
-    let swap = gst::ElementFactory::make("faceswap")
-        .property("model-dir", models.to_str())
-        .property("source", models.join("demo/grace_hopper.jpg").to_str())
-        .property("max-in-flight", dice.roll(4) as u32)
-        .property_from_str("mark", "metadata")
-        .build()?;
+    let swap = common::faceswap(models, dice.roll(4) as u32)?;
+    swap.set_property_from_str("mark", "metadata");
     let sink = gst::ElementFactory::make("fakesink").property("sync", false).build()?;
     pipeline.add_many([source.upcast_ref(), &swap, &sink])?;
     gst::Element::link_many([source.upcast_ref(), &swap, &sink])?;
@@ -193,9 +188,7 @@ fn stream(
             source.set_caps(Some(&shapes[shape].0.to_caps()?));
             reshape_at += args.caps_every as f64;
         }
-        let pictures = &shapes[shape].1;
-        let place = counts.fed % (2 * PLACES);
-        let mut buffer = pictures[place.min(2 * PLACES - 1 - place) as usize].copy_deep()?;
+        let mut buffer = common::to_and_fro(&shapes[shape].1, counts.fed).copy_deep()?;
         let nanos = counts.fed * 1_000_000_000 / fps;
         buffer.make_mut().set_pts(gst::ClockTime::from_nseconds(nanos));
         let due = Duration::from_nanos(nanos);
@@ -255,17 +248,13 @@ fn change(swap: &gst::Element, models: &Path, dice: &mut Dice) -> bool {
 }
 
 fn watch(swap: &gst::Element, left: Arc<Left>) {
-    let pad = swap.static_pad("src").expect("an always pad");
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let Some(buffer) = info.buffer() {
-            let pts = buffer.pts().map_or(0, |pts| pts.nseconds() + 1);
-            let before = left.last.swap(pts, Ordering::Relaxed);
-            left.disordered.fetch_add(u64::from(pts <= before), Ordering::Relaxed);
-            let marked = gst::meta::CustomMeta::from_buffer(buffer, "FaceSwapMarkMeta").is_ok();
-            left.unmarked.fetch_add(u64::from(!marked), Ordering::Relaxed);
-            left.count.fetch_add(1, Ordering::Relaxed);
-        }
-        gst::PadProbeReturn::Ok
+    common::watch(swap, "src", move |buffer| {
+        let pts = buffer.pts().map_or(0, |pts| pts.nseconds() + 1);
+        let before = left.last.swap(pts, Ordering::Relaxed);
+        left.disordered.fetch_add(u64::from(pts <= before), Ordering::Relaxed);
+        let marked = gst::meta::CustomMeta::from_buffer(buffer, "FaceSwapMarkMeta").is_ok();
+        left.unmarked.fetch_add(u64::from(!marked), Ordering::Relaxed);
+        left.count.fetch_add(1, Ordering::Relaxed);
     });
 }
 

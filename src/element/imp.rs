@@ -16,12 +16,8 @@
 // while pushing or while posting; the streaming thread takes the stream out of its lock to use it.
 
 use std::{
-    path::PathBuf,
-    sync::{
-        Arc, LazyLock, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, LazyLock, Mutex, atomic::AtomicU64},
+    time::Instant,
 };
 
 use glib::prelude::*;
@@ -37,21 +33,19 @@ use gst_base::{
 use gst_video::subclass::prelude::*;
 
 use super::{
-    choice::Neural,
     flight::Flight,
     frame::{FORMATS, Layout},
     govern::Control,
-    job::{self, Load, Loaded, Networks},
+    job::{Faults, Loaded},
     loader::Loader,
-    log::{self, CAT},
+    log::CAT,
     mark,
-    mark::{StreamTags, Used},
     pool::Misses,
     settings::{self, Settings},
     stream::Stream,
 };
 use crate::{
-    control::{memory::Budget, monitor::Monitor, platform::give_back_memory, stats::Stats},
+    control::{memory::Budget, monitor::Monitor, stats::Stats},
     models::Interrupter,
     sync::lock,
 };
@@ -60,29 +54,22 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct FaceSwap {
     pub(super) settings: Mutex<Settings>,
-    loader: Mutex<Option<Arc<Loader<Loaded>>>>,
-    flight: Mutex<Option<Arc<Flight>>>,
-    stream: Mutex<Option<Box<Stream>>>,
+    pub(super) loader: Mutex<Option<Arc<Loader<Loaded>>>>,
+    pub(super) flight: Mutex<Option<Arc<Flight>>>,
+    pub(super) stream: Mutex<Option<Box<Stream>>>,
     pub(super) stats: Mutex<Stats>,
     pub(super) control: Mutex<Control>,
     pub(super) monitor: Mutex<Option<Arc<Monitor>>>,
     /// Nanoseconds that frames are held back.
-    latency: AtomicU64,
+    pub(super) latency: AtomicU64,
     pub(super) faults: Arc<Faults>,
     /// End runs of the swap network and the enhancer, which may take seconds.
-    interrupters: Mutex<[Option<Interrupter>; 2]>,
+    pub(super) interrupters: Mutex<[Option<Interrupter>; 2]>,
     /// What downstream answered to a frame pushed where upstream does not hear it: told with the next.
-    unheard: Mutex<Option<gst::FlowError>>,
+    pub(super) unheard: Mutex<Option<gst::FlowError>>,
     pub(super) budget: Mutex<Budget>,
     /// What pools could not give.
     pub(super) misses: Misses,
-}
-
-/// What failed on a frame, and is to run on the CPU from now on.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    pub network: AtomicBool,
-    pub enhancer: AtomicBool,
 }
 
 impl FaceSwap {
@@ -99,72 +86,6 @@ impl FaceSwap {
         lock(&self.flight).clone()
     }
 
-    /// A network was handed to the engine.
-    pub(super) fn network_started(&self, interrupter: Interrupter) {
-        lock(&self.interrupters)[0] = Some(interrupter);
-    }
-
-    /// As [`network_started`](Self::network_started), of the enhancer.
-    pub(super) fn enhancer_started(&self, interrupter: Interrupter) {
-        lock(&self.interrupters)[1] = Some(interrupter);
-    }
-
-    /// Ends waiting for a source, for frames in flight, or for a network.
-    fn interrupt(&self) {
-        lock(&self.interrupters).iter().flatten().for_each(Interrupter::interrupt);
-        if let Some(loader) = self.loader() {
-            loader.interrupt();
-        }
-        if let Some(flight) = self.flight() {
-            flight.interrupt();
-        }
-    }
-
-    /// Lets waiting be again, after a flush.
-    fn resume(&self) {
-        lock(&self.interrupters).iter().flatten().for_each(Interrupter::resume);
-        if let Some(flight) = self.flight() {
-            flight.discard();
-            flight.resume();
-        }
-        *lock(&self.unheard) = None;
-        if let Some(loader) = self.loader() {
-            loader.resume();
-        }
-    }
-
-    /// Pushes all frames in flight, so that what follows does not overtake them.
-    fn drain(&self) {
-        if let Some(flight) = self.flight()
-            && let Err(e) = self.emit(&flight, 0)
-        {
-            self.answer_later(e);
-        }
-    }
-
-    /// Keeps what downstream answered until upstream can be told. Some elements say a thing once.
-    pub(super) fn answer_later(&self, answer: gst::FlowError) {
-        // A flush tells upstream itself, and ends.
-        if answer != gst::FlowError::Flushing {
-            lock(&self.unheard).get_or_insert(answer);
-        }
-    }
-
-    pub(super) fn latency(&self) -> gst::ClockTime {
-        gst::ClockTime::from_nseconds(self.latency.load(Ordering::Relaxed))
-    }
-
-    /// Tells the pipeline of a latency that is not the one it knows.
-    fn update_latency(&self, latency: Duration) {
-        let latency = latency.as_nanos() as u64;
-        if self.latency.swap(latency, Ordering::Relaxed) != latency {
-            gst::info!(CAT, imp = self, "Latency is now {}", gst::ClockTime::from_nseconds(latency));
-            let message = gst::message::Latency::builder().src(&*self.obj()).build();
-            // Without a bus there is nobody to tell.
-            let _ = self.obj().post_message(message);
-        }
-    }
-
     /// Runs `change` where there is a stream that no frame is using.
     pub(super) fn with_stream<R>(&self, change: impl FnOnce(&mut Stream) -> R) -> Option<R> {
         lock(&self.stream).as_deref_mut().map(change)
@@ -176,15 +97,6 @@ impl FaceSwap {
         let result = use_it(&mut stream);
         *lock(&self.stream) = Some(stream);
         Ok(result)
-    }
-
-    /// Tells the worker of a new `source`.
-    fn source_changed(&self, source: Option<&str>) {
-        let Some(loader) = self.loader() else { return };
-        match source {
-            Some(list) => loader.request(list),
-            None => loader.cancel(),
-        }
     }
 }
 
@@ -285,100 +197,16 @@ impl BaseTransformImpl for FaceSwap {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        log::route_runtime();
-        let settings = lock(&self.settings).clone();
-        let search = settings.search();
-        let photos = settings.photos();
-        if let Some(list) = &photos {
-            let neural =
-                settings.neural().map_err(|e| gst::error_msg!(gst::LibraryError::Settings, ("{e}")))?;
-            let (reference, map) = (settings.reference.as_deref(), settings.face_map.as_deref());
-            job::check(list, &search, neural.as_ref(), reference, map).map_err(|e| e.to_start_error())?;
-        }
-        let neural = settings.neural().unwrap_or_default();
-        self.set_budget(settings.max_memory);
-        let neural = neural.map(|neural| Neural { batch: self.fit_batch(neural.batch), ..neural });
-        self.faults.network.store(false, Ordering::Relaxed);
-        self.faults.enhancer.store(false, Ordering::Relaxed);
-        let cache = settings.model_cache_dir.as_ref().map(PathBuf::from);
-        let networks = Networks { cache, swap: neural.clone(), enhancer: settings.enhancer() };
-        let faults = self.faults.clone();
-        let job = Load::new(&self.obj(), search, settings.threads as usize, networks, faults);
-        let loader = Loader::spawn(job).map_err(|e| {
-            gst::error_msg!(gst::ResourceError::Failed, ("no thread for loading models: {e}"))
-        })?;
-        if let Some(list) = &photos {
-            loader.require(list);
-        }
-        (*lock(&self.interrupters), *lock(&self.unheard)) = ([None, None], None);
-        *lock(&self.stats) = Stats::default();
-        self.start_control();
-        self.misses.store(0, Ordering::Relaxed);
-        let used = neural.as_ref().map_or(Used::Mesh, |neural| neural.usage.engine());
-        let flight = match settings.max_in_flight {
-            0 => None,
-            depth => {
-                // While as many are in flight, others wait for their faces to share a run.
-                let sharing = neural.as_ref().map_or(0, |neural| neural.frames_waiting());
-                Some(Arc::new(Flight::new(depth as usize + sharing, self.misses.clone())))
-            }
-        };
-        *lock(&self.flight) = flight.clone();
-        *lock(&self.stream) = Some(Box::new(Stream::new(flight, used, self.misses.clone())));
-        self.latency.store(0, Ordering::Relaxed);
-        *lock(&self.loader) = Some(Arc::new(loader));
-        let newest = lock(&self.settings).photos();
-        if newest != photos {
-            self.source_changed(newest.as_deref());
-        }
-        gst::info!(CAT, imp = self, "Started with {settings:?}");
-        Ok(())
+        self.set_up()
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        let loader = lock(&self.loader).take();
-        let stream = lock(&self.stream).take();
-        let flight = lock(&self.flight).take();
-        drop((loader, stream, flight));
-        give_back_memory();
-        self.stop_control();
-        gst::info!(CAT, imp = self, "Stopped");
+        self.tear_down();
         Ok(())
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if event.is_serialized() && event.type_() != gst::EventType::FlushStop {
-            self.drain();
-        }
-        let event = match event.view() {
-            gst::EventView::FlushStart(_) => {
-                self.interrupt();
-                event
-            }
-            gst::EventView::FlushStop(_) => {
-                self.resume();
-                self.with_stream(Stream::reset);
-                event
-            }
-            gst::EventView::Eos(_) => {
-                *lock(&self.unheard) = None;
-                self.report_last();
-                event
-            }
-            gst::EventView::StreamStart(_) => {
-                *lock(&self.unheard) = None;
-                self.with_stream(|stream| stream.tags = StreamTags::new(stream.used));
-                event
-            }
-            gst::EventView::Tag(_) => {
-                let mut stream = lock(&self.stream);
-                match stream.as_deref_mut() {
-                    Some(stream) => stream.tags.pass(event),
-                    None => event,
-                }
-            }
-            _ => event,
-        };
+        let event = self.follow(event);
         self.parent_sink_event(event)
     }
 
@@ -388,13 +216,7 @@ impl BaseTransformImpl for FaceSwap {
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
         self.parent_propose_allocation(decide_query, query)?;
-        // Frames in flight are held as well; upstream's pool must not run dry.
-        let held = self.flight().map_or(0, |flight| flight.depth() as u32);
-        let pools: Vec<_> = query.allocation_pools().enumerate().collect();
-        for (index, (pool, size, min, max)) in pools.into_iter().filter(|_| held > 0) {
-            let max = if max == 0 { 0 } else { max + held };
-            query.set_nth_allocation_pool(index as u32, pool.as_ref(), size, min + held, max);
-        }
+        self.enlarge_pools(query);
         Ok(())
     }
 
@@ -413,9 +235,7 @@ impl BaseTransformImpl for FaceSwap {
             return false;
         }
         if let (gst::PadDirection::Src, gst::QueryViewMut::Latency(query)) = (direction, query.view_mut()) {
-            let own = self.latency();
-            let (live, min, max) = query.result();
-            query.set(live, min + own, max.map(|max| max + own));
+            self.add_latency(query);
         }
         true
     }
@@ -521,9 +341,7 @@ impl VideoFilterImpl for FaceSwap {
         });
         if let (Some(frame), Some(flight)) = (frame, self.flight()) {
             self.fit_flight(&flight, info);
-            let hold = frame * flight.depth() as u32;
-            flight.set_hold(hold);
-            self.update_latency(hold);
+            self.hold_back(&flight, frame);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod choice;
 mod enums;
+mod events;
 mod flight;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -9,6 +10,8 @@ pub(crate) mod fuzzing;
 mod govern;
 mod imp;
 mod job;
+mod latency;
+mod lifecycle;
 mod loader;
 mod log;
 mod mark;

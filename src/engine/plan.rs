@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Source,
+    Params, Source,
     geometry::Rect,
     report::{FaceEvent, StageTimes},
     swap::{
@@ -72,6 +72,15 @@ impl Face {
     pub fn shown<'a>(&'a self, usual: &'a Source) -> &'a Source {
         self.source.as_deref().unwrap_or(usual)
     }
+
+    pub fn is_swapped(&self) -> bool {
+        matches!(self.show, Show::Swap { .. })
+    }
+
+    /// Whether a swap of it is drawn, be it an earlier one.
+    pub fn is_drawn(&self) -> bool {
+        self.is_swapped() || self.show == Show::Held
+    }
 }
 
 /// The faces of one frame, in the order of their tracks. Depends on no later frame and no earlier
@@ -106,5 +115,33 @@ impl Plan {
         self.faces.push(self.spare.pop().unwrap_or_default());
         let last = self.faces.len() - 1;
         &mut self.faces[last]
+    }
+    pub(crate) fn of_track(&self, track: u64) -> Option<&Face> {
+        self.faces.iter().find(|face| face.track == track)
+    }
+
+    pub(crate) fn swapped(&self) -> impl Iterator<Item = &Face> {
+        self.faces.iter().filter(|face| face.is_swapped())
+    }
+}
+
+/// A frame's plan, with whom its faces become and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Work<'a> {
+    pub plan: &'a Plan,
+    /// Whom all become of whom the plan says nothing else.
+    pub source: &'a Source,
+    pub params: &'a Params,
+}
+
+impl<'a> Work<'a> {
+    pub fn shown(&self, face: &'a Face) -> &'a Source {
+        face.shown(self.source)
+    }
+
+    /// Whether all who are `faces`, and who may yet be, were prepared for a network.
+    pub fn is_identified(&self, mut faces: impl Iterator<Item = &'a Face>) -> bool {
+        let is_identified = |source: &Source| source.identity().is_some();
+        is_identified(self.source) && faces.all(|face| is_identified(self.shown(face)))
     }
 }

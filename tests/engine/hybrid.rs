@@ -318,9 +318,8 @@ fn after_a_seek_everything_is_new() {
     assert_eq!(rig.calls().len(), 2);
 }
 
-#[test]
-fn two_faces_have_key_frames_of_their_own_while_they_pass_each_other() {
-    let photo = astronaut(300);
+/// The first track that is seen becomes red, all others blue; tracks in the order that they were seen.
+fn of_two_colours() -> (Rig, Arc<Mutex<Vec<u64>>>) {
     let tracks = Arc::new(Mutex::new(Vec::<u64>::new()));
     let known = tracks.clone();
     let mut rig = Rig::new(None, move |_, crop| {
@@ -332,6 +331,13 @@ fn two_faces_have_key_frames_of_their_own_while_they_pass_each_other() {
     });
     rig.params.select = Select::All;
     rig.params.effort.key_interval = 3;
+    (rig, tracks)
+}
+
+#[test]
+fn two_faces_have_key_frames_of_their_own_while_they_pass_each_other() {
+    let photo = astronaut(300);
+    let (mut rig, tracks) = of_two_colours();
     for frame in 0..14 {
         // One walks to the right above, one to the left below.
         let input = collage(640, 480, &[(&photo, 10 * frame, -30), (&photo, 250 - 10 * frame, 170)]);
@@ -348,17 +354,7 @@ fn two_faces_have_key_frames_of_their_own_while_they_pass_each_other() {
 #[test]
 fn two_faces_that_cross_never_show_each_other_s_key_frames() {
     let photo = astronaut(300);
-    let tracks = Arc::new(Mutex::new(Vec::<u64>::new()));
-    let known = tracks.clone();
-    let mut rig = Rig::new(None, move |_, crop| {
-        let mut known = known.lock().unwrap();
-        if !known.contains(&crop.track) {
-            known.push(crop.track);
-        }
-        Ok(if known[0] == crop.track { RED } else { BLUE })
-    });
-    rig.params.select = Select::All;
-    rig.params.effort.key_interval = 3;
+    let (mut rig, tracks) = of_two_colours();
     let (mut hidden, mut swapped) = (0, 0);
     for frame in 0..26 {
         // Both at one height: the second passes before the first.

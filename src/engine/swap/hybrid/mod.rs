@@ -9,6 +9,7 @@
 //!
 //! An enhancer's work is carried in the same way, over faces that were swapped already.
 
+mod ask;
 mod bank;
 pub(crate) mod cells;
 mod draw;
@@ -30,13 +31,12 @@ pub use maker::{KeyCrop, KeySwapper};
 use small::{from_grid, to_grid};
 use worker::{Outcome, Worker};
 
-use super::neural::{Grid, NetworkFacts, NeuralSwap, Pixels, fill, points_of};
+use super::neural::{NetworkFacts, NeuralSwap, points_of};
 use crate::engine::{
-    EngineError, Plan, Source,
+    EngineError,
     frame::{Frame, Layer, Region},
-    geometry::Similarity,
-    params::{Masks, Params},
-    plan::{Face, Show},
+    params::Params,
+    plan::{Face, Show, Work},
     pool::Pool,
     process::MAX_TRACKS,
 };
@@ -121,15 +121,8 @@ impl HybridSwap {
     ///
     /// # Errors
     /// The network failed, or a worker panicked.
-    pub fn follow(
-        &mut self,
-        frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
-        pool: &mut Pool,
-    ) -> Result<(), EngineError> {
-        self.follow_over(frame, plan, source, params, None, pool)
+    pub fn follow(&mut self, frame: &Frame<'_>, work: Work<'_>, pool: &mut Pool) -> Result<(), EngineError> {
+        self.follow_over(frame, work, None, pool)
     }
 
     /// As [`follow`](Self::follow), over what was swapped by `under`, where a network did it.
@@ -139,47 +132,45 @@ impl HybridSwap {
     pub fn follow_over(
         &mut self,
         frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
+        work: Work<'_>,
         under: Option<&NeuralSwap>,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
-        let params = &if self.enhances { at_intervals(params) } else { *params };
+        let params = &if self.enhances { at_intervals(work.params) } else { *work.params };
+        let work = Work { params, ..work };
+        let plan = work.plan;
         self.alone = self.enhances && params.enhancer_interval <= 1;
         self.number += 1;
         self.report = HybridReport { error_db: self.report.error_db, ..HybridReport::default() };
         if plan.restart || plan.cut {
             self.scene += 1;
         }
-        self.assign(plan, source);
+        self.assign(work);
         while let Some(outcome) = self.worker.outcome() {
             self.take(outcome)?;
         }
-        for face in plan.faces.iter().filter(|face| is_drawn(face)) {
-            self.bring(frame, plan, face, params, pool)?;
+        for face in plan.faces.iter().filter(|face| face.is_drawn()) {
+            self.bring(frame, face, work, pool)?;
         }
-        let mut sources = plan.faces.iter().map(|face| face.shown(source)).chain([source]);
-        let ready = !self.identifies || sources.all(|source| source.identity().is_some());
+        let ready = !self.identifies || work.is_identified(plan.faces.iter());
         if params.deterministic && ready {
-            self.ask_each(frame, plan, source, params, under, pool)?;
+            self.ask_each(frame, work, under, pool)?;
         } else if ready && self.worker.is_idle() {
-            self.ask_neediest(frame, plan, source, params, under, pool)?;
+            self.ask_neediest(frame, work, under, pool)?;
         }
         self.tell();
         Ok(())
     }
 
     /// Keeps the banks of the plan's tracks for this source and scene, and no others.
-    fn assign(&mut self, plan: &Plan, source: &Source) {
-        let (source, scene) = (|face: &Face| face.shown(source).id(), self.scene);
+    fn assign(&mut self, work: Work<'_>) {
+        let (source, scene) = (|face: &Face| face.shown(work.source).id(), self.scene);
         for i in (0..self.banks.len()).rev() {
             let bank = &self.banks[i];
             // A face that is held shows what it last showed.
-            let stale = |face: &Face| {
-                matches!(face.show, Show::Swap { .. }) && (bank.source != source(face) || bank.scene != scene)
-            };
-            if plan.faces.iter().find(|face| face.track == bank.track).is_none_or(stale) {
+            let stale =
+                |face: &Face| face.is_swapped() && (bank.source != source(face) || bank.scene != scene);
+            if work.plan.of_track(bank.track).is_none_or(stale) {
                 let mut bank = self.banks.swap_remove(i);
                 while let Some(key) = bank.keys.pop() {
                     self.recycle(Box::new(Request { key, ..Request::default() }));
@@ -187,7 +178,7 @@ impl HybridSwap {
                 self.spare.push(bank);
             }
         }
-        for face in plan.faces.iter().filter(|face| is_drawn(face)) {
+        for face in work.plan.faces.iter().filter(|face| face.is_drawn()) {
             if !self.banks.iter().any(|bank| bank.track == face.track) {
                 let mut bank = self.spare.pop().unwrap_or_default();
                 bank.begin(face.track, source(face), scene);
@@ -233,9 +224,8 @@ impl HybridSwap {
     fn bring(
         &mut self,
         frame: &Frame<'_>,
-        plan: &Plan,
         face: &Face,
-        params: &Params,
+        work: Work<'_>,
         pool: &mut Pool,
     ) -> Result<(), EngineError> {
         let number = self.number;
@@ -249,124 +239,11 @@ impl HybridSwap {
             return Ok(());
         }
         bank.look(frame, face, map, pool)?;
-        if self.alone && need::is_due(bank, face, number, params) {
+        if self.alone && need::is_due(bank, face, number, work.params) {
             // Another will take its place at once.
             return Ok(());
         }
-        bank.settle(number, plan.dt, face.fresh, pool)
-    }
-
-    /// Has a key frame made of each face whose time has come, and waits for it.
-    fn ask_each(
-        &mut self,
-        frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
-        under: Option<&NeuralSwap>,
-        pool: &mut Pool,
-    ) -> Result<(), EngineError> {
-        for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
-            let Some(at) = self.banks.iter().position(|bank| bank.track == face.track) else { continue };
-            if !need::is_due(&self.banks[at], face, self.number, params) || self.rests(at, face) {
-                continue;
-            }
-            // One that was asked for while nobody waited.
-            while !self.worker.is_idle() {
-                let Some(outcome) = self.worker.wait() else { break };
-                self.take(outcome)?;
-            }
-            self.ask(at, frame, plan, face, source, params, under, pool)?;
-            if let Some(outcome) = self.worker.wait() {
-                self.take(outcome)?;
-            }
-            self.banks[at].settle(self.number, Duration::ZERO, face.fresh, pool)?;
-        }
-        Ok(())
-    }
-
-    /// Whether an enhancer has nothing new to see of a face, since its last swap was only carried.
-    fn rests(&self, at: usize, face: &Face) -> bool {
-        self.enhances && !is_anew(face) && self.banks[at].asked.is_some()
-    }
-
-    /// Has a key frame made of the face that needs one most, if any does.
-    fn ask_neediest(
-        &mut self,
-        frame: &Frame<'_>,
-        plan: &Plan,
-        source: &Source,
-        params: &Params,
-        under: Option<&NeuralSwap>,
-        pool: &mut Pool,
-    ) -> Result<(), EngineError> {
-        let mut neediest = (1.0, None);
-        for face in plan.faces.iter().filter(|face| matches!(face.show, Show::Swap { .. })) {
-            let Some(at) = self.banks.iter().position(|bank| bank.track == face.track) else { continue };
-            let need = match self.enhances {
-                true if self.rests(at, face) => 0.0,
-                true => need::by_age(&self.banks[at], self.number, params),
-                false => need::of(&self.banks[at], self.number, plan.dt, params),
-            };
-            if need >= neediest.0 {
-                neediest = (need, Some((at, face)));
-            }
-        }
-        match neediest.1 {
-            Some((at, face)) => self.ask(at, frame, plan, face, source, params, under, pool),
-            None => Ok(()),
-        }
-    }
-
-    /// Has a key frame made of a face in this frame.
-    #[expect(clippy::too_many_arguments, reason = "a frame and all that is known of it")]
-    fn ask(
-        &mut self,
-        at: usize,
-        frame: &Frame<'_>,
-        plan: &Plan,
-        face: &Face,
-        source: &Source,
-        params: &Params,
-        under: Option<&NeuralSwap>,
-        pool: &mut Pool,
-    ) -> Result<(), EngineError> {
-        let source = face.shown(source);
-        let side = self.framing.side(params.pixel_boost);
-        let Some(map) = self.framing.map(&points_of(&face.raw), side) else { return Ok(()) };
-        let bank = &mut self.banks[at];
-        bank.asked = Some(self.number);
-        let mut request = self.requests.pop().unwrap_or_default();
-        let key = &mut request.key;
-        (key.track, key.source, key.scene, key.number) = (face.track, source.id(), self.scene, self.number);
-        key.share = 0.0;
-        key.outline.copy_from_slice(&*bank.outline);
-        key.camera.clone_from(&bank.camera);
-        key.brightness = bank.camera.brightness();
-        (request.time, request.map, request.side, request.params) = (plan.time, map, side, *params);
-        request.mesh.copy_from_slice(&*face.raw);
-        request.identity.clear();
-        request.identity.extend(source.identity().iter().flat_map(|identity| identity.values()));
-        bank.carry(&mut request.carried);
-        request.limit.clear();
-        let seen = [Masks::OCCLUSION, Masks::REGION].into_iter().any(|mask| params.masks.contains(mask));
-        if let Some(under) = under.filter(|_| seen) {
-            under.mask_on(face.track, &face.mesh, map, side, &mut request.limit);
-        }
-        request.pixels.resize(3 * side * side, 0.0);
-        let grid = Grid { map, boost: 1, phase: (0, 0) };
-        fill(frame, grid, &Pixels::levels(side), &mut request.pixels, pool).map_err(EngineError::Panicked)?;
-        request.seen.clear();
-        for &sight in self.sights.iter().filter(|_| params.masks.contains(Masks::OCCLUSION)) {
-            let (from, scale) = (request.seen.len(), side as f32 / sight as f32);
-            request.seen.resize(from + 3 * sight * sight, 0.0);
-            let map = Similarity { a: scale * map.a, b: scale * map.b, ..map };
-            let grid = Grid { map, boost: 1, phase: (0, 0) };
-            fill(frame, grid, &Pixels::levels(sight), &mut request.seen[from..], pool)
-                .map_err(EngineError::Panicked)?;
-        }
-        self.worker.ask(request);
-        Ok(())
+        bank.settle(number, work.plan.dt, face.fresh, pool)
     }
 
     /// Whether key frames show the track's face, and nothing of the mesh engine's swap.
@@ -428,8 +305,4 @@ fn at_intervals(params: &Params) -> Params {
 /// Whether the face is swapped afresh.
 fn is_anew(face: &Face) -> bool {
     matches!(face.show, Show::Swap { relight } if relight || face.fresh)
-}
-
-fn is_drawn(face: &Face) -> bool {
-    matches!(face.show, Show::Swap { .. } | Show::Held)
 }

@@ -42,14 +42,7 @@ impl Enhancer {
             None => None,
         };
         let (mean, std) = (card.postprocess.mean.values(), card.postprocess.std.values());
-        let facts = NetworkFacts {
-            name: model.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            sha256: crate::models::hash(&model.path)?,
-            licence: card.licence_and_note(),
-            provider: session.provider(),
-            measured: session.measured().cloned(),
-            batch: 1,
-        };
+        let facts = NetworkFacts::of(model, &session, 1)?;
         session.warm_up()?;
         if let Some((at, value)) = weight {
             session.input(at, &[1])?.fill(value);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     engine::identity::{Recognizer, alignment},
-    models::{Interrupter, Model, ModelError, Options, Origin, Provider, Role, Search, Session},
+    models::{self, Interrupter, Model, ModelError, Options, Origin, Provider, Role, Search, Session},
 };
 
 /// An identity-swap network with what its card says of it.
@@ -60,6 +60,21 @@ pub struct NetworkFacts {
     pub measured: Option<Arc<str>>,
     /// Images that go through in one run, at most.
     pub batch: usize,
+}
+
+impl NetworkFacts {
+    /// # Errors
+    /// The model's file cannot be read.
+    pub(super) fn of(model: &Model, session: &Session, batch: usize) -> Result<NetworkFacts, ModelError> {
+        Ok(NetworkFacts {
+            name: model.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            sha256: models::hash(&model.path)?,
+            licence: session.card().licence_and_note(),
+            provider: session.provider(),
+            measured: session.measured().cloned(),
+            batch,
+        })
+    }
 }
 
 impl Network {
@@ -109,14 +124,7 @@ impl Network {
         // The first run takes longer than others: tensors and memory plans are made.
         session.warm_up()?;
         let batch = if session.batches() { batch } else { 1 };
-        let facts = NetworkFacts {
-            name: model.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            sha256: crate::models::hash(&model.path)?,
-            licence: card.licence_and_note(),
-            provider: session.provider(),
-            measured: session.measured().cloned(),
-            batch,
-        };
+        let facts = NetworkFacts::of(&model, &session, batch)?;
         let network = Network {
             session,
             template,

@@ -140,7 +140,7 @@ impl Network {
         for values in source.chunks_exact_mut(each) {
             values.copy_from_slice(identity);
             if let Some(own) = own.filter(|own| weight != 0.5 && own.len() == each) {
-                super::blend_identity(values, own, weight);
+                super::enter::blend_identity(values, own, weight);
             }
         }
         self.session.run()?;
