@@ -81,8 +81,8 @@ fn source(look: impl Fn(f32, f32) -> Option<[u8; 3]>) -> Source {
     Source::of_mesh(&photo, &mesh)
 }
 
-/// The darkest that a skin's detail becomes where `there` says so, in levels.
-fn darkest(source: &Source, there: impl Fn([f32; 3]) -> bool) -> f32 {
+/// A skin's detail where `there` says so, in levels: the least and the most.
+fn extremes(source: &Source, there: impl Fn([f32; 3]) -> bool) -> (f32, f32) {
     let (t, skin) = (topology(), &source.view().skin);
     let triangles = t.triangles[..t.skin].iter().filter(|tri| {
         there([0, 1, 2].map(|k| tri.iter().map(|&v| t.canonical[usize::from(v)][k]).sum::<f32>() / 3.0))
@@ -91,7 +91,12 @@ fn darkest(source: &Source, there: impl Fn([f32; 3]) -> bool) -> f32 {
         let at = |k: usize| tri.iter().map(|&v| skin.uv[usize::from(v)][k]).sum::<f32>() / 3.0;
         skin.texture.mean(at(0), at(1), 1.0)[0] - ZERO
     });
-    detail.fold(0.0, f32::min)
+    detail.fold((0.0, 0.0), |(least, most), d| (d.min(least), d.max(most)))
+}
+
+/// The darkest that a skin's detail becomes where `there` says so, in levels.
+fn darkest(source: &Source, there: impl Fn([f32; 3]) -> bool) -> f32 {
+    extremes(source, there).0
 }
 
 #[test]
@@ -171,4 +176,32 @@ fn a_bright_and_wrinkled_forehead_stays() {
         .map(|v| skin.texture.mean(skin.uv[v][0], skin.uv[v][1], 1.0)[0] - ZERO)
         .fold((0.0f32, 0.0f32), |(low, high), d| (low.min(d), high.max(d)));
     assert!(spread.1 - spread.0 > 12.0, "{spread:?}");
+}
+
+#[test]
+fn a_brow_under_hair_has_no_corners() {
+    let source = source(|_, y| (y < -0.3).then_some([95, 72, 50]));
+    let skin = &source.view().skin;
+    // Along a line through the middle of a brow's hull, from between the brows outwards.
+    let (inner, outer) = (skin.uv[55], skin.uv[105]);
+    let detail = |t: f32| {
+        let at = |k: usize| inner[k] + t * (outer[k] - inner[k]);
+        skin.texture.mean(at(0), at(1), 2.0)[0] - ZERO
+    };
+    let line: Vec<f32> = (-40..=40).map(|i| detail(0.025 * i as f32)).collect();
+    let steepest = line.windows(4).map(|d| (d[3] - d[0]).abs()).fold(0.0, f32::max);
+    assert!(steepest < 28.0, "{steepest} {line:?}");
+    assert!(line.iter().any(|d| *d < -15.0), "what is in its middle stays: {line:?}");
+}
+
+#[test]
+fn an_ear_beside_the_face_is_taken_out_and_a_beard_there_is_not() {
+    let beside = |x: f32, y: f32| x.abs() > 0.4 && y > 0.05;
+    let jaw = |[x, y, _]: [f32; 3]| x.abs() > 0.42 && y > 0.1 && y < 0.4;
+    let ear = source(|x, y| beside(x, y).then_some(if y < 0.22 { [235, 205, 190] } else { [90, 70, 60] }));
+    let (dark, bright) = extremes(&ear, jaw);
+    assert!(dark > -25.0 && bright < 25.0, "{dark} {bright}");
+    let beard = source(|x, y| (beside(x, y) && y > 0.15).then_some([90, 70, 60]));
+    let dark = darkest(&beard, jaw);
+    assert!(dark < -35.0, "{dark}");
 }
