@@ -51,6 +51,9 @@ struct Args {
     /// Elements at once in the second part.
     #[arg(long, default_value_t = 20)]
     elements: usize,
+    /// Print every change.
+    #[arg(long)]
+    tell: bool,
     /// Of the random changes.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -179,7 +182,11 @@ fn stream(
         let elapsed = begun.elapsed().as_secs_f64();
         // Until the first photo is there a bad one is an error, as it should be.
         if elapsed >= change_at && left.count.load(Ordering::Relaxed) > 0 {
-            counts.warnings += u64::from(change(&swap, models, &mut dice));
+            let (to, bad) = change(&swap, models, &mut dice);
+            if args.tell {
+                println!("{elapsed:9.3} s  {to}, {} in", counts.fed);
+            }
+            counts.warnings += u64::from(bad);
             counts.changes += 1;
             change_at = elapsed + 0.05 * (1 + dice.roll(30)) as f64;
         }
@@ -187,6 +194,9 @@ fn stream(
             shape = (shape + 1 + dice.roll(SHAPES.len() as u64 - 1) as usize) % SHAPES.len();
             source.set_caps(Some(&shapes[shape].0.to_caps()?));
             reshape_at += args.caps_every as f64;
+            if args.tell {
+                println!("{elapsed:9.3} s  {}, {} in", shapes[shape].0.to_caps()?, counts.fed);
+            }
         }
         let mut buffer = common::to_and_fro(&shapes[shape].1, counts.fed).copy_deep()?;
         let nanos = counts.fed * 1_000_000_000 / fps;
@@ -227,24 +237,24 @@ fn stream(
     Ok(counts)
 }
 
-/// Changes something at random; whether to something that cannot be used.
-fn change(swap: &gst::Element, models: &Path, dice: &mut Dice) -> bool {
+/// Changes something at random. Returns what, and whether it is something that cannot be used.
+fn change(swap: &gst::Element, models: &Path, dice: &mut Dice) -> (String, bool) {
     let pick = |dice: &mut Dice, values: &[&'static str]| values[dice.roll(values.len() as u64) as usize];
-    match dice.roll(9) {
+    let (name, value) = match dice.roll(9) {
         0..=2 => {
             let photo = pick(dice, &["grace_hopper.jpg", "astronaut.png", "none.jpg"]);
             swap.set_property("source", models.join("demo").join(photo).to_str());
-            return photo == "none.jpg";
+            return (format!("source={photo}"), photo == "none.jpg");
         }
-        3 => swap.set_property_from_str("quality", pick(dice, &["performance", "balanced", "quality"])),
-        4 => swap
-            .set_property_from_str("select", pick(dice, &["largest", "all", "centre", "left-most", "top"])),
-        5 => swap.set_property_from_str("on-lost", pick(dice, &["hold", "blur", "black"])),
-        6 => swap.set_property_from_str("colour-match", pick(dice, &["none", "mean", "light"])),
-        7 => swap.set_property("shape", dice.roll(11) as f64 / 10.0),
-        _ => swap.set_property("detection-interval", 1 + dice.roll(20) as u32),
-    }
-    false
+        3 => ("quality", pick(dice, &["performance", "balanced", "quality"]).to_owned()),
+        4 => ("select", pick(dice, &["largest", "all", "centre", "left-most", "top"]).to_owned()),
+        5 => ("on-lost", pick(dice, &["hold", "blur", "black"]).to_owned()),
+        6 => ("colour-match", pick(dice, &["none", "mean", "light"]).to_owned()),
+        7 => ("shape", (dice.roll(11) as f64 / 10.0).to_string()),
+        _ => ("detection-interval", (1 + dice.roll(20)).to_string()),
+    };
+    swap.set_property_from_str(name, &value);
+    (format!("{name}={value}"), false)
 }
 
 fn watch(swap: &gst::Element, left: Arc<Left>) {
@@ -253,7 +263,10 @@ fn watch(swap: &gst::Element, left: Arc<Left>) {
         let before = left.last.swap(pts, Ordering::Relaxed);
         left.disordered.fetch_add(u64::from(pts <= before), Ordering::Relaxed);
         let marked = gst::meta::CustomMeta::from_buffer(buffer, "FaceSwapMarkMeta").is_ok();
-        left.unmarked.fetch_add(u64::from(!marked), Ordering::Relaxed);
+        if !marked {
+            eprintln!("frame {} left unmarked", left.count.load(Ordering::Relaxed));
+            left.unmarked.fetch_add(1, Ordering::Relaxed);
+        }
         left.count.fetch_add(1, Ordering::Relaxed);
     });
 }

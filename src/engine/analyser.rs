@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    EngineError, FaceEvent, Frame, OnLost, Params, People, PeoplePort, Plan, Select, Source,
+    Effort, EngineError, FaceEvent, Frame, OnLost, Params, People, PeoplePort, Plan, Select, Source,
     detect::{Detection, Detector},
     finder::Finder,
     geometry::Rect,
@@ -198,7 +198,12 @@ impl Analyser {
         }
         plan.times.landmarks += started.elapsed();
 
-        let long_side = params.long_side();
+        // A face missed on the first frame of a scene would show for one frame: no effort is spared there.
+        let long_side = if self.number == 0 || cut {
+            Params { effort: Effort::default(), ..*params }.long_side()
+        } else {
+            params.long_side()
+        };
         let searching = !self.tracker.any_live() || self.tracker.any_lost();
         let started = Instant::now();
         let found = if searching {

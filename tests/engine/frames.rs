@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gstfaceswap::engine::{Params, PixelFormat, Select};
+use gstfaceswap::engine::{Effort, Params, PixelFormat, Quality, Select};
 use image::RgbImage;
 use proptest::prelude::*;
 
@@ -95,6 +95,24 @@ fn half_a_face_from_the_first_frame_is_no_panic() {
             let rgb = collage(640, 480, &[(&photo, x - FACE.0, y - FACE.1)]);
             let outcome = swap(&mut Picture::of(&rgb, format, 1), &source, &params());
             println!("face at {x},{y} {format:?}: {} swapped", outcome.swapped);
+        }
+    }
+}
+
+/// The detector's input at the least effort is too small for this face at some of these places.
+#[test]
+fn at_the_least_effort_the_first_frame_s_face_is_found() {
+    let (photo, source, mut engine) = (astronaut(486), hopper(), engine());
+    let least = Effort { resolution: 0.5, ..Effort::default() };
+    let params = Params { quality: Quality::Performance, effort: least, ..params() };
+    for place in 0..12 {
+        let original =
+            Picture::of(&collage(960, 540, &[(&photo, 118 + 474 * place / 48, 8)]), PixelFormat::Rgb, 0);
+        engine.reset();
+        for frame in 0..2 {
+            let mut picture = original.clone();
+            let report = engine.process(&mut picture.frame(), &source, &params, at(frame)).unwrap();
+            assert_eq!(report.swapped, 1, "place {place}, frame {frame}");
         }
     }
 }
