@@ -12,6 +12,8 @@ const FOREHEAD: f32 = -0.25;
 const BROW: (f32, f32) = (0.03, 0.05);
 /// Levels of detail that may be beside a brow.
 const BROADER: f32 = 300.0;
+/// How squarely a photo must have seen skin: from the first on its detail counts, from the second on in full.
+const GRAZED: (f32, f32) = (0.05, 0.22);
 /// Where the side of the face begins, on the sheet, and down to which row hair is followed there.
 const SIDE: (f32, f32) = (0.48, 0.36);
 /// Bright levels of detail beside the jaw, and the share of pixels, from which on an ear shows there: a beard
@@ -143,14 +145,16 @@ impl Sheet {
             // Of a brow under hair its outline is not known: what is there fades from its middle.
             let covered = smoothstep(0.1, 0.4, around[at]) * smoothstep(0.05, 0.0, self.brow[at]);
             skin = skin.max(covered * smoothstep(0.95, 0.4, self.soft_brow[at]));
-            let out = skin * outside[at].max(covered);
-            let shade = out.max(skin * smoothstep(0.05, 0.6, wide[at]));
+            // Skin that the photo saw from the side would be drawn out in streaks.
+            let grazed = smoothstep(GRAZED.1, GRAZED.0, self.facing[at]);
+            let out = skin * outside[at].max(covered).max(grazed);
+            let shade = skin * outside[at].max(covered).max(smoothstep(0.05, 0.6, wide[at]));
             // Skin from nearby where there is none.
             let fill = if out > 0.0 {
                 let clean = |&there: &usize| {
                     let plain = fine[there].abs() < 0.25 * limit.max(40.0) && texture[there] < 1.5 * smooth;
                     let cheek = self.limit[there] < 230.0 && self.layout.face_at(there)[1] > 0.0;
-                    let skin = self.facing[there] >= 0.0 && (self.limit[there] < 100.0 || cheek);
+                    let skin = self.facing[there] >= GRAZED.1 && (self.limit[there] < 100.0 || cheek);
                     skin && outside[there] < 0.1 && plain
                 };
                 let shifted = FILLS.iter().filter_map(|&(x, y)| self.shifted(at, x, y));

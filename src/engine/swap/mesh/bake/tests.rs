@@ -205,3 +205,31 @@ fn an_ear_beside_the_face_is_taken_out_and_a_beard_there_is_not() {
     let dark = darkest(&beard, jaw);
     assert!(dark < -35.0, "{dark}");
 }
+
+#[test]
+fn skin_seen_from_the_side_gives_no_streaks() {
+    let mut sheet = half(0.0, true);
+    for at in 0..sheet.detail.len() {
+        let [x, y] = sheet.layout.face_at(at);
+        sheet.facing[at] = if x > 0.2 { 0.02 } else { 0.5 };
+        sheet.limit[at] = 62.0;
+        sheet.detail[at] = [if (160.0 * y).sin() > 0.0 { 8.0 } else { -8.0 }, 0.0, 0.0];
+    }
+    // Beside the streaks skin is plain.
+    for at in 0..sheet.detail.len() {
+        if sheet.layout.face_at(at)[0] < -0.1 {
+            sheet.detail[at] = [0.0; 3];
+        }
+    }
+    let found = sheet.look(1.0, &[]);
+    sheet.clean(&found);
+    let most = |low: f32, high: f32| {
+        let within = (0..sheet.detail.len()).filter(|&at| {
+            let [x, y] = sheet.layout.face_at(at);
+            x > low && x < high && y.abs() < 0.3
+        });
+        within.map(|at| sheet.detail[at][0].abs()).fold(0.0, f32::max)
+    };
+    assert!(most(0.25, 0.45) < 3.0, "{}", most(0.25, 0.45));
+    assert!(most(0.0, 0.15) > 6.0, "{}", most(0.0, 0.15));
+}
