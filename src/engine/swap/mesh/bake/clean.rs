@@ -74,8 +74,8 @@ impl Sheet {
         let glasses = !worn.is_empty();
         let shade = |at: usize| (-fine[at]).max(fine[at] / SHINE);
         let tint = |at: usize| (slow[1][at].abs() + slow[2][at].abs()) / factor;
-        let rough = |sheet: &Self, at: usize| {
-            if !sheet.is_forehead(at) {
+        let rough = |at: usize| {
+            if !self.is_forehead(at) {
                 return 0.0;
             }
             // Wrinkles and grain are rough too, but as light as skin and of its colour.
@@ -102,7 +102,7 @@ impl Sheet {
                 let shade = smoothstep(limit, 1.8 * limit, fine[at].abs());
                 return worn.iter().map(|worn| worn.at(place)).fold(shade, f32::max);
             }
-            let mut out = smoothstep(limit, 1.8 * limit, shade(at)).max(rough(self, at));
+            let mut out = smoothstep(limit, 1.8 * limit, shade(at)).max(rough(at));
             if is_beside(place) && ears[usize::from(place[0] > 0.0)] {
                 out = out.max(smoothstep(22.0 * factor, 40.0 * factor, fine[at].abs()));
             }
@@ -119,7 +119,7 @@ impl Sheet {
             }
             let line = smoothstep(0.5 * line, line, edge(at));
             line.max(smoothstep(0.35 * limit, 0.6 * limit, shade))
-                .max(rough(self, at) * smoothstep(0.01, 0.04, self.brow[at]))
+                .max(rough(at) * smoothstep(0.01, 0.04, self.brow[at]))
         });
         // The soft borders of what is taken out go with it.
         let mut outside = blur(self.plane_of(|at| outside[at]), 0.02 * density);
@@ -228,7 +228,7 @@ impl Sheet {
                     return (false, false);
                 }
                 let hairy = hairy(at);
-                (hairy || glasses && self.limit[at] < 300.0 && near_glasses(place(at)), hairy)
+                (hairy || glasses && near_glasses(place(at)), hairy)
             })
             .collect();
         for round in 0..GROWTH.0 {
