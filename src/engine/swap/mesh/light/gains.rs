@@ -31,31 +31,31 @@ const ROOM: f32 = 275.0;
 
 /// What brings `source` to the light of the target in `scratch`. Nothing seen leaves the source as it
 /// is.
-pub(crate) fn gains(skin: Source<'_>, mode: ColourMatch, scratch: &mut Scratch, out: &mut Gains) {
-    let source = skin.low;
+pub(crate) fn gains(source: Source<'_>, mode: ColourMatch, scratch: &mut Scratch, out: &mut Gains) {
     let Scratch { target, seen, order, sums } = scratch;
     let any = seen.iter().any(|&s| s);
     if mode == ColourMatch::None || !any {
-        for (out, low) in out.iter_mut().zip(source) {
+        for (out, low) in out.iter_mut().zip(source.low) {
             *out = [1.0, low[0], low[1], low[2], 1.0, 1.0];
         }
         return;
     }
     let mut slow = [[0.0; 3]; VERTICES];
-    let usual = lows(target, |i| f32::from(u8::from(seen[i])), order, sums, &mut slow);
+    let skin = lows(target, |i| f32::from(u8::from(seen[i])), order, sums, &mut slow);
     let mean = |lows: &Lows| -> [f32; 3] {
         std::array::from_fn(|k| lows.iter().map(|low| low[k]).sum::<f32>() / VERTICES as f32)
     };
-    let (of_source, of_target) = (mean(source), mean(&slow));
+    let (of_source, of_target) = (mean(source.low), mean(&slow));
     let change = luma(&of_target) - luma(&of_source);
     let excess = (change.abs() - FOLLOWED).max(0.0) * change.signum();
     let kept = -(1.0 - BEYOND) * excess;
     let log = |c: f32| (c.max(0.0) + DARK).ln();
-    let ratio: Lows = std::array::from_fn(|v| std::array::from_fn(|k| log(slow[v][k]) - log(source[v][k])));
+    let ratio: Lows =
+        std::array::from_fn(|v| std::array::from_fn(|k| log(slow[v][k]) - log(source.low[v][k])));
     let lit = harmonics::of(&ratio);
     let overall = (luma(&of_target) + kept).max(4.0) / luma(&of_source).max(4.0);
     let contrast_overall = overall.powf(if overall < 1.0 { DIMMED } else { LIFTED });
-    for (((out, from), to), lit) in out.iter_mut().zip(source).zip(&ratio).zip(&lit) {
+    for (((out, from), to), lit) in out.iter_mut().zip(source.low).zip(&ratio).zip(&lit) {
         let rest: [f32; 3] = std::array::from_fn(|k| to[k] - lit[k]);
         let share = 1.0 / (1.0 + (luma(&rest) / FEATURE).powi(2));
         let base: [f32; 3] = std::array::from_fn(|k| match mode {
@@ -69,10 +69,10 @@ pub(crate) fn gains(skin: Source<'_>, mode: ColourMatch, scratch: &mut Scratch, 
         *out = [contrast.clamp(0.3, 1.8), base[0], base[1], base[2], 1.0, gleam];
     }
     if mode == ColourMatch::Light {
-        calm(target, seen, &usual, &slow, skin, out);
-        close_seam(target, seen, &usual, skin, sums, out);
+        calm(target, seen, &skin, &slow, source, out);
+        close_seam(target, seen, &skin, source, sums, out);
     }
-    hide_behind_hair(target, seen, &usual, out);
+    hide_behind_hair(target, seen, &skin, out);
 }
 
 /// Darkness, in log luminance below that of skin, at which a triangle of the forehead or temples is

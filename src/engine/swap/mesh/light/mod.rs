@@ -6,6 +6,9 @@
 //! The swap shows the source's slow part under the target's light (`harmonics`) with the source's
 //! detail, added in gamma space: adding keeps the detail of dark skin from being blown up on bright
 //! skin, as a ratio of the two would.
+//!
+//! What then still sets the swap apart from the skin around it is small and dealt with last (`seam`):
+//! contrasts of a harsher light, and the colour at the mask's edge.
 
 mod gains;
 mod sample;

@@ -15,7 +15,8 @@ const HOLD: f32 = 3e-4;
 /// Largest difference at the edge that is taken for skin's, in levels.
 const MOST: f32 = 60.0;
 
-fn weight(target: &Colours, skin: &[f32; REGIONS], index: usize) -> f32 {
+/// How far triangle `index` of the target shows skin, 0–1.
+fn is_skin(target: &Colours, skin: &[f32; REGIONS], index: usize) -> f32 {
     trust(log_luma(&target[index]) - skin[usize::from(TABLES.region[index])])
 }
 
@@ -44,7 +45,7 @@ pub(super) fn close_seam(
         if !seen[index] {
             continue;
         }
-        let weight = area * weight(target, skin, index);
+        let weight = area * is_skin(target, skin, index);
         let has = painted(source, gains, index);
         accumulate(total, reach, weight);
         for (k, sum) in change.iter_mut().enumerate() {
@@ -82,7 +83,7 @@ pub(super) fn calm(
         if !seen[index] || plain == 0.0 {
             continue;
         }
-        let weight = plain * TABLES.prior[index] * weight(target, skin, index);
+        let weight = plain * TABLES.prior[index] * is_skin(target, skin, index);
         let mean = |value: &dyn Fn(usize) -> f32| tri.iter().map(|&v| value(v)).sum::<f32>() / 3.0;
         let off = luma(&target[index]) - mean(&|v| luma(&slow[v]));
         let own =
