@@ -31,7 +31,7 @@ pub(super) fn prepare() {
 }
 
 /// Red and blue less luma.
-fn chroma(c: &[f32; 3]) -> [f32; 2] {
+pub(super) fn chroma(c: &[f32; 3]) -> [f32; 2] {
     let l = luma(c);
     [c[0] - l, c[2] - l]
 }

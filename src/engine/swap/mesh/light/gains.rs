@@ -2,7 +2,7 @@
 
 use super::{
     Colours, Gains, Lows, Scratch, Source, TRIANGLES, log_luma, luma,
-    seam::{calm, close_seam},
+    seam::{Target, calm, close_seam},
     slow::lows,
     tables::*,
 };
@@ -69,8 +69,9 @@ pub(crate) fn gains(source: Source<'_>, mode: ColourMatch, scratch: &mut Scratch
         *out = [contrast.clamp(0.3, 1.8), base[0], base[1], base[2], 1.0, gleam];
     }
     if mode == ColourMatch::Light {
-        calm(target, seen, &skin, &slow, source, out);
-        close_seam(target, seen, &skin, source, sums, out);
+        let target = Target { colours: target, seen, skin: &skin, mean: of_target };
+        calm(target, &slow, source, out);
+        close_seam(target, source, sums, out);
     }
     hide_behind_hair(target, seen, &skin, out);
 }

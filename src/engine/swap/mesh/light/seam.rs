@@ -2,7 +2,7 @@
 
 use super::{
     Colours, Gains, Lows, Source, TRIANGLES, log_luma, luma,
-    slow::{accumulate, trust},
+    slow::{accumulate, likeness, trust},
     tables::*,
 };
 use crate::engine::swap::mesh::{
@@ -15,9 +15,27 @@ const HOLD: f32 = 3e-4;
 /// Largest difference at the edge that is taken for skin's, in levels.
 const MOST: f32 = 60.0;
 
-/// How far triangle `index` of the target shows skin, 0–1.
-fn is_skin(target: &Colours, skin: &[f32; REGIONS], index: usize) -> f32 {
-    trust(log_luma(&target[index]) - skin[usize::from(TABLES.region[index])])
+/// A target's face.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub colours: &'a Colours,
+    pub seen: &'a [bool; TRIANGLES],
+    /// Log luminance of its skin in each region.
+    pub skin: &'a [f32; REGIONS],
+    /// Its mean colour.
+    pub mean: [f32; 3],
+}
+
+impl Target<'_> {
+    /// How far a triangle shows skin, 0–1.
+    fn shows_skin(&self, index: usize) -> f32 {
+        if !self.seen[index] {
+            return 0.0;
+        }
+        let colour = &self.colours[index];
+        let off = log_luma(colour) - self.skin[usize::from(TABLES.region[index])];
+        trust(off) * likeness(colour, &self.mean)
+    }
 }
 
 /// The mean colour that the swap's triangle `index` has.
@@ -30,9 +48,7 @@ fn painted(source: Source<'_>, gains: &Gains, index: usize) -> [f32; 3] {
 /// Brings the swap's colour at the mask's edge to that of the target's skin there, and what is
 /// further inside along with it the less the further: a membrane that ends soon.
 pub(super) fn close_seam(
-    target: &Colours,
-    seen: &[bool; TRIANGLES],
-    skin: &[f32; REGIONS],
+    target: Target<'_>,
     source: Source<'_>,
     sums: &mut [[f32; VERTICES]; 5],
     gains: &mut Gains,
@@ -42,14 +58,14 @@ pub(super) fn close_seam(
     change.iter_mut().for_each(|sum| sum.fill(0.0));
     for (&(index, area), reach) in TABLES.rim.iter().zip(TABLES.seam.chunks_exact(VERTICES)) {
         let index = usize::from(index);
-        if !seen[index] {
+        let weight = area * target.shows_skin(index);
+        if weight == 0.0 {
             continue;
         }
-        let weight = area * is_skin(target, skin, index);
         let has = painted(source, gains, index);
         accumulate(total, reach, weight);
         for (k, sum) in change.iter_mut().enumerate() {
-            accumulate(sum, reach, weight * (target[index][k] - has[k]).clamp(-MOST, MOST));
+            accumulate(sum, reach, weight * (target.colours[index][k] - has[k]).clamp(-MOST, MOST));
         }
     }
     for (v, gain) in gains.iter_mut().enumerate() {
@@ -68,24 +84,17 @@ const ROUGH: f32 = 2.0;
 
 /// Softens the swap's skin, not its brows, eyes and lips, where the target's skin is smoother: what a
 /// harsh light made of the source's.
-pub(super) fn calm(
-    target: &Colours,
-    seen: &[bool; TRIANGLES],
-    skin: &[f32; REGIONS],
-    slow: &Lows,
-    source: Source<'_>,
-    gains: &mut Gains,
-) {
+pub(super) fn calm(target: Target<'_>, slow: &Lows, source: Source<'_>, gains: &mut Gains) {
     let (mut total, mut there, mut here) = (1e-9, 0.0, 0.0);
     for (index, tri) in topology().triangles[..TRIANGLES].iter().enumerate() {
         let tri = tri.map(usize::from);
         let plain = tri.iter().map(|&v| TABLES.plain[v]).fold(1.0, f32::min);
-        if !seen[index] || plain == 0.0 {
+        if plain == 0.0 {
             continue;
         }
-        let weight = plain * TABLES.prior[index] * is_skin(target, skin, index);
+        let weight = plain * TABLES.prior[index] * target.shows_skin(index);
         let mean = |value: &dyn Fn(usize) -> f32| tri.iter().map(|&v| value(v)).sum::<f32>() / 3.0;
-        let off = luma(&target[index]) - mean(&|v| luma(&slow[v]));
+        let off = luma(&target.colours[index]) - mean(&|v| luma(&slow[v]));
         let own =
             luma(&painted(source, gains, index)) - mean(&|v| luma(&[gains[v][1], gains[v][2], gains[v][3]]));
         total += weight;

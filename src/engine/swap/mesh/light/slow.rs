@@ -1,7 +1,7 @@
 //! The slow part of a face.
 
 use super::{Colours, Lows, TRIANGLES, log_luma, luma, tables::*};
-use crate::engine::swap::mesh::{raster::LUMA, topology::VERTICES};
+use crate::engine::swap::mesh::{chroma::chroma, raster::LUMA, topology::VERTICES};
 
 /// Log luminance that skin has in each region. A forehead that is mostly fringe and a chin that is
 /// mostly beard are judged by the cheeks.
@@ -42,6 +42,26 @@ fn expected(
 pub(super) fn trust(off: f32) -> f32 {
     let x = off / 0.6;
     1.0 / (1.0 + x.powi(8))
+}
+
+/// Difference in chroma from a face's middle, in levels, at which something is half taken for cloth or hair.
+const FOREIGN: f32 = 30.0;
+
+/// How far `colour` has the chroma of the face whose middle is `middle`, 0–1.
+pub(super) fn likeness(colour: &[f32; 3], middle: &[f32; 3]) -> f32 {
+    let (own, usual) = (chroma(colour), chroma(middle));
+    1.0 / (1.0 + ((own[0] - usual[0]).hypot(own[1] - usual[1]) / FOREIGN).powi(6))
+}
+
+/// The sum of all triangles' weights, and their mean colour.
+fn weighted_mean(colours: &Colours, weight: impl Fn(usize) -> f32) -> (f32, [f32; 3]) {
+    let (mut total, mut sum) = (1e-9, [0.0; 3]);
+    for (i, colour) in colours.iter().enumerate() {
+        let weight = weight(i);
+        total += weight;
+        (0..3).for_each(|k| sum[k] += weight * colour[k]);
+    }
+    (total, sum.map(|s| s / total))
 }
 
 /// Working memory of [`gains`].
@@ -90,17 +110,17 @@ pub(super) fn lows(
 ) -> [f32; REGIONS] {
     let skin = expected(colours, |i| seen(i) > 0.5, order);
     let weights = order;
-    let (mut total, mut mean) = (1e-9, [0.0; 3]);
     for (i, (colour, weight)) in colours.iter().zip(weights.iter_mut()).enumerate() {
         let off = log_luma(colour) - skin[usize::from(TABLES.region[i])];
-        let w = TABLES.prior[i] * seen(i) * trust(off);
-        *weight = w;
-        total += w;
-        for k in 0..3 {
-            mean[k] += w * colour[k];
-        }
+        *weight = TABLES.prior[i] * seen(i) * trust(off);
     }
-    let mean = mean.map(|m: f32| m / total);
+    // Cloth at the edge may be as bright as skin.
+    let is_middle = |i: usize| [NOSE, LEFT, RIGHT].contains(&usize::from(TABLES.region[i]));
+    let (_, middle) = weighted_mean(colours, |i| if is_middle(i) { weights[i] } else { 0.0 });
+    for (colour, weight) in colours.iter().zip(weights.iter_mut()) {
+        *weight *= likeness(colour, &middle);
+    }
+    let (total, mean) = weighted_mean(colours, |i| weights[i]);
     for sum in sums.iter_mut() {
         sum.fill(0.0);
     }

@@ -128,6 +128,17 @@ fn hair_at_the_edge_does_not_darken_it() {
 }
 
 #[test]
+fn cloth_at_the_edge_does_not_tint_it() {
+    let rim = rim();
+    let mut target = flat([170.0, 130.0, 110.0]);
+    // As bright as the skin, and blue.
+    target.iter_mut().zip(&rim).filter(|(_, rim)| **rim).for_each(|(c, _)| *c = [90.0, 140.0, 240.0]);
+    let out = run(&flat([170.0, 130.0, 110.0]), target, ColourMatch::Light);
+    let most = out.iter().map(|g| g[3]).fold(0.0, f32::max);
+    assert!(most < 122.0, "{most}");
+}
+
+#[test]
 fn highlights_fit_into_the_room_that_a_bright_face_leaves() {
     let source = [110.0, 90.0, 80.0];
     let bright = run(&flat(source), flat([240.0, 225.0, 220.0]), ColourMatch::Light);
