@@ -31,7 +31,7 @@ const FIRST: f32 = 1.1;
 /// What is drawn of a source.
 #[derive(Debug)]
 pub(crate) struct Skin {
-    /// What [`detail`](super::raster::detail) gives, plus [`ZERO`](super::raster::ZERO).
+    /// What [`detail`](super::raster::detail) gives, plus [`ZERO`].
     pub texture: Texture,
     /// Texture pixels of every vertex.
     pub uv: Box<[[f32; 2]; VERTICES]>,

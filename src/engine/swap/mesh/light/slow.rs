@@ -64,7 +64,7 @@ fn weighted_mean(colours: &Colours, weight: impl Fn(usize) -> f32) -> (f32, [f32
     (total, sum.map(|s| s / total))
 }
 
-/// Working memory of [`gains`].
+/// Working memory of [`gains`](super::gains()).
 #[derive(Debug)]
 pub(crate) struct Scratch {
     pub target: Box<Colours>,
