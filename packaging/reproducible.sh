@@ -4,17 +4,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$1
+# Of one commit, whatever is committed meanwhile.
+commit=$(git rev-parse HEAD)
 export SOURCE_DATE_EPOCH
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct "$commit")
 registry=${CARGO_HOME:-$HOME/.cargo}
 sums=()
 for copy in one another/place; do
 	rm -rf "${folder:?}/$copy"
 	mkdir -p "$folder/$copy"
-	git archive HEAD | tar -x -C "$folder/$copy"
+	git archive "$commit" | tar -x -C "$folder/$copy"
 	# The version that a build writes into the plugin comes from git.
 	git clone -q --bare . "$folder/$copy/.git"
 	git -C "$folder/$copy" config core.bare false
+	git -C "$folder/$copy" update-ref HEAD "$commit"
 	git -C "$folder/$copy" reset -q
 	(
 		cd "$folder/$copy"
