@@ -1,6 +1,6 @@
 //! How far each vertex lies inside the mask.
 
-use super::topology::{Mesh, VERTICES, topology};
+use super::topology::{Mesh, VERTICES, normal, topology};
 use crate::engine::{
     geometry::Rect,
     params::{Owner, Params},
@@ -44,10 +44,7 @@ pub(crate) fn face_width(mesh: &Mesh) -> f32 {
 pub(crate) fn facing(mesh: &Mesh, normals: &mut [[f32; 3]; VERTICES]) {
     normals.fill([0.0; 3]);
     for tri in &topology().triangles[..topology().skin] {
-        let [a, b, c] = tri.map(|v| mesh[usize::from(v)]);
-        let e: [f32; 3] = std::array::from_fn(|k| b[k] - a[k]);
-        let f: [f32; 3] = std::array::from_fn(|k| c[k] - a[k]);
-        let n = [e[1] * f[2] - e[2] * f[1], e[2] * f[0] - e[0] * f[2], e[0] * f[1] - e[1] * f[0]];
+        let n = normal(mesh, *tri);
         for v in tri {
             for k in 0..3 {
                 normals[usize::from(*v)][k] += n[k];

@@ -84,6 +84,14 @@ impl Topology {
 static TOPOLOGY: LazyLock<Topology> =
     LazyLock::new(|| parse(include_str!("../../../../models/face_mesh_topology.txt")));
 
+/// Normal of a triangle, as long as twice its area.
+pub(crate) fn normal(mesh: &Mesh, tri: [u16; 3]) -> [f32; 3] {
+    let [a, b, c] = tri.map(|v| mesh[usize::from(v)]);
+    let e: [f32; 3] = std::array::from_fn(|k| b[k] - a[k]);
+    let f: [f32; 3] = std::array::from_fn(|k| c[k] - a[k]);
+    [e[1] * f[2] - e[2] * f[1], e[2] * f[0] - e[0] * f[2], e[0] * f[1] - e[1] * f[0]]
+}
+
 /// The one topology, parsed on first use.
 pub fn topology() -> &'static Topology {
     &TOPOLOGY

@@ -85,10 +85,8 @@ pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         tables.prior.push(witness * area);
         tables.hairline.push(ring <= 3 && centre[1] < 0.05);
         if ring == 0 {
-            let e: [f32; 3] = std::array::from_fn(|k| corners[1][k] - corners[0][k]);
-            let f: [f32; 3] = std::array::from_fn(|k| corners[2][k] - corners[0][k]);
-            let cross = [e[1] * f[2] - e[2] * f[1], e[2] * f[0] - e[0] * f[2], e[0] * f[1] - e[1] * f[0]];
-            let whole = 0.5 * cross.iter().map(|c| c * c).sum::<f32>().sqrt();
+            let normal = topology::normal(face, *tri);
+            let whole = 0.5 * normal.iter().map(|c| c * c).sum::<f32>().sqrt();
             tables.rim.push((tables.region.len() as u16, whole));
             let reach = |v: &[f32; 3]| {
                 let square: f32 = (0..3).map(|k| (v[k] - centre[k]).powi(2)).sum();
