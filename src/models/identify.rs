@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Card, Model, ModelError, Role,
     graph::{Places, Port, compare},
-    onnx,
+    onnx, shared,
 };
 use crate::files;
 
@@ -37,7 +37,7 @@ pub(super) fn by_sha256(path: &Path, role: Role) -> Result<Option<Arc<Card>>, Mo
     if known().next().is_none() {
         return Ok(None);
     }
-    let digest = sha256(path)?;
+    let digest = shared::hash(path)?;
     let found = known().find(|card| card.sha256.contains(&digest)).cloned();
     Ok(found)
 }

@@ -77,8 +77,7 @@ impl Loaded {
             Some(opened) => commit(builder, opened),
         });
         let session = session.map_err(invalid)?;
-        let inputs: Vec<Port> = session.inputs().iter().map(Port::of).collect();
-        let outputs: Vec<Port> = session.outputs().iter().map(Port::of).collect();
+        let (inputs, outputs) = ports(&session);
         let (card, places) = fit(model, &inputs, &outputs)?;
         let pick =
             |ports: &[Port], at: &[usize]| -> Vec<Port> { at.iter().map(|&i| ports[i].clone()).collect() };
@@ -103,6 +102,20 @@ impl Loaded {
             batches: AtomicBool::new(false),
         })
     }
+
+    /// The card that the same content has as this model, whatever it was loaded as.
+    ///
+    /// # Errors
+    /// None fits, or several do.
+    pub fn card_for(&self, model: &Model) -> Result<Arc<Card>, ModelError> {
+        let (inputs, outputs) = ports(&self.session);
+        Ok(fit(model, &inputs, &outputs)?.0)
+    }
+}
+
+/// Inputs and outputs in the order of the file.
+fn ports(session: &ort::session::Session) -> (Vec<Port>, Vec<Port>) {
+    (session.inputs().iter().map(Port::of).collect(), session.outputs().iter().map(Port::of).collect())
 }
 
 /// Full optimisation: on inswapper_128 a tenth faster on a CPU than extended, though loading then

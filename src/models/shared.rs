@@ -146,8 +146,9 @@ fn shared(model: &Model, options: &Options, size: Size, open: bool) -> Result<Ar
     };
     // Held while loading, so that whoever asks for the same meanwhile waits for it.
     let mut slot = crate::sync::lock(&slot);
+    // By another's name or card the same content may have become something else.
     if let Some(loaded) = slot.upgrade()
-        && model.card.as_ref().is_none_or(|card| *card == loaded.card)
+        && loaded.card_for(model)? == loaded.card
     {
         return Ok(loaded);
     }

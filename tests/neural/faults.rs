@@ -170,8 +170,15 @@ fn renamed_files_are_told_by_their_graph_where_that_tells() {
     fs::rename(folder.join("inswapper_128.onnx"), folder.join("mine.onnx")).unwrap();
     assert!(first_frame(&folder, "mine.onnx", |_| {}).0 == named, "another picture under another name");
 
-    // As a simswap, a ghost, a hififace or a hyperswap: the graph does not tell.
+    // As a simswap, a ghost, a hififace or a hyperswap: the graph does not tell, nor does that another
+    // element plays the same file by a name that does.
     let hyperswap = family("hyperswap_1a_256.onnx");
+    let told = self::folder("renamed-told");
+    write_family(&hyperswap, &told);
+    let photo = crate::oracle::Photo::open(&astronaut());
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let mut playing = swapping(&info, &told, hyperswap.file, |_| {});
+    playing.pass(stamped(&gst::Buffer::from_slice(photo.rgb), 0));
     write(&swap(&hyperswap.swap), &folder.join("some.onnx"));
     let text = complaint_of(&folder, "some.onnx", |_| {});
     says(&text, &["fits several cards", "hyperswap_1a_256.onnx", "ghost_1_256.onnx", "some.toml"]);
