@@ -49,12 +49,16 @@ impl Zones {
             lips: hull(shape(&t.lips_outer)),
             oval: shape(&t.oval),
         };
+        let mut places = vec![None; values.len()];
         for tri in &t.triangles {
             let v = tri.map(usize::from);
             each_pixel(v.map(|v| uv[v]), (layout.width, layout.height), |at, w| {
                 let mix = |k: usize| (0..3).map(|i| w[i] * t.canonical[v[i]][k]).sum::<f32>();
-                values[at] = features.at([mix(0), mix(1)]);
+                places[at] = Some([mix(0), mix(1)]);
             });
+        }
+        for (value, place) in values.iter_mut().zip(places) {
+            *value = place.map_or(*value, |place| features.at(place));
         }
         let width = layout.width;
         for (k, sigma) in [(0, SOFT), (2, SOFTER)] {
