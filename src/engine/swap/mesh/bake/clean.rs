@@ -10,6 +10,8 @@ const FOREHEAD: f32 = -0.25;
 /// Distances from a brow, in face widths, nearer than which nothing that is found may begin, since a brow may be
 /// broader than its outline; it may spread to there.
 const BROW: (f32, f32) = (0.03, 0.05);
+/// Row of the face below which there may be a beard.
+const BEARD: f32 = 0.1;
 /// Levels of detail that may be beside a brow.
 const BROADER: f32 = 300.0;
 /// How squarely a photo must have seen skin: from the first on its detail counts, from the second on in full.
@@ -24,6 +26,11 @@ const SHINE: f32 = 1.8;
 /// A fringe is so many times rougher than the cheeks, these taken to be so rough at least, in levels.
 const HAIRY: (f32, f32) = (2.8, 4.5);
 const LEAST: f32 = 3.0;
+
+/// Slow detail that a twentieth of the skin exceeds, in levels of a medium exposure, from which on and at which
+/// its shadows are taken for those of a harsh light, or a painter; and what of them is left at most.
+const HARSH: (f32, f32) = (38.0, 50.0);
+const SHADOW: f32 = 25.0;
 
 /// Where skin is looked for that fills what is taken out, in face widths from it.
 const FILLS: [(f32, f32); 12] = [
@@ -54,6 +61,8 @@ pub(super) struct Found {
     /// Roughness, and that of plain skin.
     texture: Vec<f32>,
     smooth: f32,
+    /// How harsh the light was, 0–1.
+    harsh: f32,
 }
 
 impl Sheet {
@@ -67,10 +76,11 @@ impl Sheet {
         );
         let factor = brightness.clamp(0.4, 1.2);
         let edge = |at: usize| (fine[at] - broad[at]).abs();
-        let usual = self.usual(edge, |at| self.limit[at] < 70.0);
+        let usual = self.quantile(0.5, edge, |at| self.limit[at] < 70.0);
         let texture = blur(self.plane_of(|at| edge(at).min(60.0)), 0.025 * density);
-        let smooth =
-            self.usual(edge, |at| self.limit[at] < 70.0 && self.layout.face_at(at)[1] > -0.06).max(LEAST);
+        let smooth = self
+            .quantile(0.5, edge, |at| self.limit[at] < 70.0 && self.layout.face_at(at)[1] > -0.06)
+            .max(LEAST);
         let line = (7.0 * factor).max(3.5 * usual);
         let glasses = !worn.is_empty();
         let shade = |at: usize| (-fine[at]).max(fine[at] / SHINE);
@@ -125,12 +135,14 @@ impl Sheet {
         // The soft borders of what is taken out go with it.
         let mut outside = blur(self.plane_of(|at| outside[at]), 0.02 * density);
         outside.iter_mut().for_each(|v| *v = smoothstep(0.08, 0.45, *v));
-        Found { outside, glasses, factor, fine, slow, texture, smooth }
+        let deep = self.quantile(0.95, |at| slow[0][at].abs(), |at| self.is_plain(at) && outside[at] < 0.2);
+        let harsh = smoothstep(HARSH.0, HARSH.1, deep / factor);
+        Found { outside, glasses, factor, fine, slow, texture, smooth, harsh }
     }
 
     /// Takes out what was found.
     pub fn clean(&mut self, found: &Found) {
-        let Found { outside, glasses, factor, fine, slow, texture, smooth } = found;
+        let Found { outside, glasses, factor, fine, slow, texture, smooth, harsh } = found;
         let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| self.detail[at][k] - slow[k][at]) };
         // Slow detail, as shade is, ends slowly.
         let [wide, around] =
@@ -166,6 +178,7 @@ impl Sheet {
             // A brow may be broader than its outline, unless that is a frame.
             let broader = if *glasses { 0.0 } else { BROADER };
             let limit = limit.max(broader * smoothstep(0.07, 0.02, self.brow[at]));
+            let limit = if self.is_plain(at) { limit.min(SHADOW / harsh.max(1e-3)) } else { limit };
             std::array::from_fn(|k| {
                 let bound = if k == 0 { limit * factor } else { 0.5 * limit * factor };
                 let low = slow[k][at] / (1.0 + (slow[k][at] / bound).powi(2)).sqrt();
@@ -201,12 +214,17 @@ impl Sheet {
         self.limit[at] < 50.0 && self.layout.face_at(at)[1] < FOREHEAD
     }
 
-    /// The median of what skin shows that faces the camera.
-    fn usual(&self, value: impl Fn(usize) -> f32, is_skin: impl Fn(usize) -> bool) -> f32 {
+    /// Skin where there are no features, nor a beard.
+    fn is_plain(&self, at: usize) -> bool {
+        self.limit[at] < 300.0 && self.brow[at] > BROW.1 && self.layout.face_at(at)[1] < BEARD
+    }
+
+    /// Below what a `share` (0–1) of the skin stays that faces the camera.
+    fn quantile(&self, share: f32, value: impl Fn(usize) -> f32, is_skin: impl Fn(usize) -> bool) -> f32 {
         let plain = (0..self.facing.len()).filter(|&at| self.facing[at] > 0.5 && is_skin(at));
         let mut values: Vec<f32> = plain.map(value).collect();
-        let middle = values.len() / 2;
-        if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(middle, f32::total_cmp).1 }
+        let place = (share * values.len() as f32) as usize;
+        if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(place, f32::total_cmp).1 }
     }
 
     /// Takes in what may belong to something that is not skin, and touches what was found of it; not on

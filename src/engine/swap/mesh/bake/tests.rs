@@ -69,6 +69,31 @@ fn hair_on_the_forehead_is_taken_out_and_a_beard_is_kept() {
     }
 }
 
+#[test]
+fn shadows_of_a_harsh_light_are_softened_and_a_beard_and_usual_ones_are_not() {
+    let shaded = |levels: f32| {
+        let mut sheet = half(0.0, true);
+        let shadow = |[x, y]: [f32; 2]| x.abs() < 0.25 && (-0.12..0.08).contains(&y) || y > 0.3;
+        for at in 0..sheet.detail.len() {
+            let place = sheet.layout.face_at(at);
+            sheet.facing[at] = 0.9;
+            sheet.limit[at] = if place[1] > 0.2 { 400.0 } else { 220.0 };
+            sheet.detail[at] = if shadow(place) { [-levels, 0.0, 0.0] } else { [0.0; 3] };
+        }
+        let found = sheet.look(1.0, &[]);
+        sheet.clean(&found);
+        let left = |x: f32, y: f32| {
+            let [column, row] = sheet.layout.pixel_at([x, y]).map(|v| v.round() as usize);
+            -sheet.detail[row * sheet.layout.width + column][0]
+        };
+        (left(0.0, -0.02), left(0.0, 0.38))
+    };
+    let (harsh, beard) = shaded(70.0);
+    assert!((15.0..30.0).contains(&harsh) && beard > 60.0, "{harsh} {beard}");
+    let (usual, _) = shaded(30.0);
+    assert!(usual > 27.0, "{usual}");
+}
+
 /// Skin with `look` on it, in face widths; a face 300 pixels wide, seen from the front, made a source.
 fn source(look: impl Fn(f32, f32) -> Option<[u8; 3]>) -> Source {
     const SIZE: u32 = 480;
