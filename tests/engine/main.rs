@@ -5,6 +5,7 @@ mod common;
 
 mod agree;
 mod cures;
+mod expression;
 mod formats;
 mod frames;
 mod hybrid;

@@ -1,0 +1,54 @@
+//! Whoever is put in, the expression stays the picture's: a smiling photo on a closed mouth, and the
+//! reverse.
+
+use gstfaceswap::engine::{Params, PixelFormat, geometry::Point};
+use image::RgbImage;
+
+use super::{astronaut, at, common, engine, load, params, photo, picture::Picture};
+
+/// Of the mouth, in distances of the outer corners of the eyes: how far it is open, how wide it is, how far its
+/// corners are above the middle of its lips.
+fn mouth(points: &[Point]) -> [f32; 3] {
+    let eyes = points[33].distance(points[263]);
+    let [right, left, upper, lower] = [61, 291, 13, 14].map(|v: usize| points[v]);
+    // Down the face, so that a tilted head does not count.
+    let (across, size) = (left.x - right.x, left.distance(right));
+    let down = |p: Point| ((p.y - right.y) * across - (p.x - right.x) * (left.y - right.y)) / size.max(1.0);
+    [upper.distance(lower) / eyes, size / eyes, 0.5 * (down(upper) + down(lower)) / eyes]
+}
+
+/// The mouth that an engine which knows nothing of the picture sees in it.
+fn seen(image: &RgbImage) -> [f32; 3] {
+    let mut picture = Picture::of(image, PixelFormat::Rgb, 0);
+    let params = Params { opacity: 0.0, ..params() };
+    let source = super::hopper();
+    let mut engine = engine();
+    let report = engine.process(&mut picture.frame(), &source, &params, at(0)).unwrap();
+    mouth(&report.faces[0].landmarks)
+}
+
+#[test]
+fn a_smile_is_the_pictures_and_not_the_photos() {
+    let (smiling, earnest) = (astronaut(900), photo(&common::hopper()));
+    let (open, closed) = (seen(&smiling), seen(&earnest));
+    let apart: f32 = open[0] - closed[0];
+    println!("smiling {open:.3?}, earnest {closed:.3?}");
+    assert!(apart > 0.05, "{apart}");
+    for (path, image, own, other) in
+        [(common::astronaut(), &earnest, closed, open), (common::hopper(), &smiling, open, closed)]
+    {
+        let (source, _) = load(&[path.into()]).unwrap();
+        for shape in [0.0, 0.5] {
+            let mut picture = Picture::of(image, PixelFormat::Rgb, 0);
+            let params = Params { shape, ..params() };
+            assert_eq!(engine().process(&mut picture.frame(), &source, &params, at(0)).unwrap().swapped, 1);
+            let swapped = seen(&RgbImage::from_fn(image.width(), image.height(), |x, y| {
+                image::Rgb(picture.rgb(x as usize, y as usize))
+            }));
+            println!("shape {shape}: {swapped:.3?}");
+            assert!((swapped[0] - own[0]).abs() < 0.25 * apart, "open {swapped:?}, was {own:?}");
+            assert!((swapped[2] - own[2]).abs() < 0.35 * (other[2] - own[2]).abs().max(0.04), "{swapped:?}");
+            assert!((swapped[1] / own[1] - 1.0).abs() < 0.08, "wide {swapped:?}, was {own:?}");
+        }
+    }
+}
