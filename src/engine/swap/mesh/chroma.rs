@@ -1,11 +1,9 @@
 //! Pictures without colour, or of one tint: a black-and-white source gets its colour from the
 //! target's face, and on a black-and-white target no colour of the source shows.
 
-use std::sync::LazyLock;
-
 use super::{
     light::{Colours, Gains, Lows, TRIANGLES, luma},
-    topology::{VERTICES, topology},
+    topology::topology,
 };
 use crate::engine::geometry::smoothstep;
 
@@ -14,21 +12,6 @@ use crate::engine::geometry::smoothstep;
 /// by 2.8 to 12, in black and white by 0.
 const TINTED: f32 = 0.8;
 const COLOURED: f32 = 2.0;
-
-/// Triangles of the skin around each vertex.
-static AROUND: LazyLock<Vec<Vec<u16>>> = LazyLock::new(|| {
-    let t = topology();
-    let mut around = vec![Vec::new(); VERTICES];
-    for (index, tri) in t.triangles[..t.skin].iter().enumerate() {
-        tri.iter().for_each(|&v| around[usize::from(v)].push(index as u16));
-    }
-    around
-});
-
-/// Builds the tables now instead of on the first frame.
-pub(super) fn prepare() {
-    LazyLock::force(&AROUND);
-}
 
 /// Red and blue less luma.
 pub(super) fn chroma(c: &[f32; 3]) -> [f32; 2] {
@@ -72,7 +55,7 @@ pub(crate) fn borrow(target: &Colours, seen: &[bool; TRIANGLES], coloured: f32, 
         (n > 0.0).then(|| sum.map(|s| s / n))
     };
     let Some(all) = mean(&mut (0..TRIANGLES)) else { return };
-    for (gain, around) in gains.iter_mut().zip(AROUND.iter()) {
+    for (gain, around) in gains.iter_mut().zip(&topology().around) {
         let own = mean(&mut around.iter().map(|&i| usize::from(i))).unwrap_or(all);
         let base = [gain[1], gain[2], gain[3]];
         let (l, has) = (luma(&base), chroma(&base));
@@ -97,7 +80,7 @@ pub(crate) fn damping(low: &Lows, gains: &Gains) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::topology::VERTICES, *};
 
     fn face(colour: impl Fn(usize) -> [f32; 3]) -> Box<Colours> {
         Box::new(std::array::from_fn(colour))

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use super::{
     light::Lows,
     rim,
-    topology::{VERTICES, topology},
+    topology::{VERTICES, closeness, topology},
 };
 
 const TERMS: usize = 9;
@@ -64,8 +64,7 @@ fn normals() -> [[f32; 3]; VERTICES] {
     std::array::from_fn(|v| {
         let mut sum = [0.0; 3];
         for (p, n) in face.iter().zip(&sharp) {
-            let square: f32 = (0..3).map(|k| (p[k] - face[v][k]) * (p[k] - face[v][k])).sum();
-            let weight = (-square / (2.0 * SPREAD * SPREAD)).exp();
+            let weight = closeness(p, &face[v], SPREAD);
             (0..3).for_each(|k| sum[k] += weight * n[k]);
         }
         let length = sum.iter().map(|c| c * c).sum::<f32>().sqrt().max(1e-9);

@@ -69,7 +69,6 @@ impl Default for MeshSwap {
 /// Builds the tables now instead of on the first frame.
 pub(crate) fn prepare() {
     light::prepare();
-    chroma::prepare();
     grain::prepare();
     harmonics::prepare();
     shape::prepare();

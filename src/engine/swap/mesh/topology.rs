@@ -61,6 +61,8 @@ pub struct Topology {
     pub openings: [Opening; 3],
     /// Whether a triangle of the skin lies beside an opening or one triangle further.
     pub beside: Vec<bool>,
+    /// Triangles of the skin around each vertex.
+    pub around: Vec<Vec<u16>>,
     around_mouth: Vec<u16>,
     around_left_eye: Vec<u16>,
     around_right_eye: Vec<u16>,
@@ -90,6 +92,12 @@ pub(crate) fn normal(mesh: &Mesh, tri: [u16; 3]) -> [f32; 3] {
     let e: [f32; 3] = std::array::from_fn(|k| b[k] - a[k]);
     let f: [f32; 3] = std::array::from_fn(|k| c[k] - a[k]);
     [e[1] * f[2] - e[2] * f[1], e[2] * f[0] - e[0] * f[2], e[0] * f[1] - e[1] * f[0]]
+}
+
+/// A Gaussian of this spread over the distance between two places.
+pub(crate) fn closeness(a: &[f32; 3], b: &[f32; 3], spread: f32) -> f32 {
+    let square: f32 = (0..3).map(|k| (a[k] - b[k]).powi(2)).sum();
+    (-square / (2.0 * spread * spread)).exp()
 }
 
 /// The one topology, parsed on first use.
@@ -123,12 +131,16 @@ fn parse(text: &str) -> Topology {
     let ring = rings(&triangles, &oval);
     let [lips_inner, left_eye, right_eye] =
         ["lips_inner", "left_eye", "right_eye"].map(|name| section(text, name));
-    let around = |contour: &[u16]| {
+    let mut around = vec![Vec::new(); VERTICES];
+    for (index, tri) in triangles[..skin].iter().enumerate() {
+        tri.iter().for_each(|&v| around[usize::from(v)].push(index as u16));
+    }
+    let outside = |contour: &[u16]| {
         let touching = triangles.iter().filter(|t| t.iter().any(|v| contour.contains(v)));
-        let mut around: Vec<u16> = touching.flatten().copied().filter(|v| !contour.contains(v)).collect();
-        around.sort_unstable();
-        around.dedup();
-        around
+        let mut vertices: Vec<u16> = touching.flatten().copied().filter(|v| !contour.contains(v)).collect();
+        vertices.sort_unstable();
+        vertices.dedup();
+        vertices
     };
     let eye = (triangles.len() - skin - mouth) / 2;
     let closing = [skin..skin + mouth, skin + mouth..skin + mouth + eye, skin + mouth + eye..triangles.len()];
@@ -149,9 +161,10 @@ fn parse(text: &str) -> Topology {
     Topology {
         openings,
         beside,
-        around_mouth: around(&lips_inner),
-        around_left_eye: around(&left_eye),
-        around_right_eye: around(&right_eye),
+        around,
+        around_mouth: outside(&lips_inner),
+        around_left_eye: outside(&left_eye),
+        around_right_eye: outside(&right_eye),
         triangles,
         skin,
         mouth,

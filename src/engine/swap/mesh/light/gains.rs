@@ -9,7 +9,10 @@ use super::{
 use crate::engine::{
     geometry::smoothstep,
     params::ColourMatch,
-    swap::mesh::{harmonics, topology::VERTICES},
+    swap::mesh::{
+        harmonics,
+        topology::{VERTICES, topology},
+    },
 };
 
 /// Largest change of the face's mean luminance that is followed in full, in levels: beyond it the
@@ -90,7 +93,7 @@ fn hide_behind_hair(target: &Colours, seen: &[bool; TRIANGLES], skin: &[f32; REG
         let x = (darker / HAIR).powi(3);
         1.0 / (1.0 + x * x)
     };
-    for (out, around) in out.iter_mut().zip(&TABLES.around) {
+    for (out, around) in out.iter_mut().zip(&topology().around) {
         let sum: f32 = around.iter().map(|&i| bare(usize::from(i))).sum();
         let mean = sum / around.len().max(1) as f32;
         out[4] = smoothstep(0.3, 0.8, mean);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::TRIANGLES;
 use crate::engine::{
     geometry::smoothstep,
-    swap::mesh::topology::{self, VERTICES, topology},
+    swap::mesh::topology::{self, VERTICES, closeness, topology},
 };
 
 /// Spread of the low-pass in face widths: luminance and chroma.
@@ -20,8 +20,6 @@ pub(super) struct Tables {
     pub region: Vec<u8>,
     /// Whether hair may hang over a triangle.
     pub hairline: Vec<bool>,
-    /// Triangles around each vertex.
-    pub around: Vec<Vec<u16>>,
     /// `TRIANGLES` rows of `VERTICES` weights.
     pub narrow: Vec<f32>,
     pub wide: Vec<f32>,
@@ -47,7 +45,6 @@ pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         prior: Vec::with_capacity(TRIANGLES),
         region: Vec::with_capacity(TRIANGLES),
         hairline: Vec::with_capacity(TRIANGLES),
-        around: vec![Vec::new(); VERTICES],
         narrow: Vec::with_capacity(TRIANGLES * VERTICES),
         wide: Vec::with_capacity(TRIANGLES * VERTICES),
         rim: Vec::new(),
@@ -88,14 +85,7 @@ pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
             let normal = topology::normal(face, *tri);
             let whole = 0.5 * normal.iter().map(|c| c * c).sum::<f32>().sqrt();
             tables.rim.push((tables.region.len() as u16, whole));
-            let reach = |v: &[f32; 3]| {
-                let square: f32 = (0..3).map(|k| (v[k] - centre[k]).powi(2)).sum();
-                (-square / (2.0 * SIGMA_SEAM * SIGMA_SEAM)).exp()
-            };
-            tables.seam.extend(face.iter().map(reach));
-        }
-        for &v in tri {
-            tables.around[usize::from(v)].push(tables.region.len() as u16);
+            tables.seam.extend(face.iter().map(|v| closeness(v, &centre, SIGMA_SEAM)));
         }
         tables.region.push(match centre {
             [_, y, _] if y < -0.3 => 0,
@@ -103,11 +93,8 @@ pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
             [x, y, _] if y < 0.25 => 2 + u8::from(x > 0.0),
             _ => 4,
         });
-        for v in face {
-            let square: f32 = (0..3).map(|k| (v[k] - centre[k]) * (v[k] - centre[k])).sum();
-            tables.narrow.push((-square / (2.0 * SIGMA * SIGMA)).exp());
-            tables.wide.push((-square / (2.0 * SIGMA_CHROMA * SIGMA_CHROMA)).exp());
-        }
+        tables.narrow.extend(face.iter().map(|v| closeness(v, &centre, SIGMA)));
+        tables.wide.extend(face.iter().map(|v| closeness(v, &centre, SIGMA_CHROMA)));
     }
     let features = [&t.left_brow, &t.right_brow, &t.left_eye, &t.right_eye, &t.lips_outer];
     let features: Vec<u16> = features.into_iter().flatten().copied().collect();
