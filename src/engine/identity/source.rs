@@ -1,13 +1,11 @@
 //! A prepared source: the face's pixels, its mesh on them, and its light.
 
 use std::{
-    ops::Range,
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
 };
 
 use image::RgbImage;
@@ -29,7 +27,6 @@ use crate::{
         },
     },
     models::{ModelError, Pack},
-    sync::at_once,
 };
 
 /// Detector's long sides tried in turn: the usual one, one for close-ups, one for small faces.
@@ -37,8 +34,6 @@ const LONG_SIDES: [usize; 3] = [640, 320, 1280];
 const THRESHOLD: f32 = 0.5;
 /// Landmark passes: each crop comes from the mesh before it.
 const PASSES: usize = 4;
-/// Further crops, whose meshes are averaged; some on another thread.
-const LOOKS: usize = 9;
 /// Photos that the mesh engine draws from; of more, the best.
 const MOST_PHOTOS: usize = 6;
 /// A narrower face than this is worth a warning.
@@ -148,16 +143,10 @@ impl SourceLoader {
     /// # Errors
     /// A model or ONNX Runtime that cannot be loaded.
     pub fn new(pack: &Pack) -> Result<Self, EngineError> {
-        thread::scope(|scope| {
-            scope.spawn(mesh::prepare);
-            let mut detector = Detector::load(&pack.detector)?;
-            detector.give_back()?;
-            Ok(SourceLoader {
-                detector,
-                landmarker: Landmarker::load(&pack.landmarker, 2)?,
-                portraits: false,
-            })
-        })
+        mesh::prepare();
+        let mut detector = Detector::load(&pack.detector)?;
+        detector.give_back()?;
+        Ok(SourceLoader { detector, landmarker: Landmarker::load(&pack.landmarker, 1)?, portraits: false })
     }
 
     /// Whether sources are also loaded for a swap network, which looks at every photo.
@@ -252,27 +241,18 @@ impl SourceLoader {
             }
             crop = CropBox::of_mesh(&mesh);
         }
-        let turned = |look: usize| CropBox {
-            side: crop.side * (0.92 + 0.08 * (look / 3) as f32),
-            angle: crop.angle + 0.07 * (look % 3) as f32 - 0.07,
-            ..crop
-        };
-        let landmarker = &self.landmarker;
-        let look = |which: usize| {
-            let mut mesh = Box::new([[0.0; 3]; VERTICES]);
-            let there = landmarker.run(frame, turned(which), &mut mesh)? >= 0.0;
-            Ok(there.then_some(mesh))
-        };
-        let looks = |range: Range<usize>| range.map(&look).collect::<Result<Option<Vec<Box<Mesh>>>, _>>();
-        let [first, rest] = at_once([0..LOOKS / 2, LOOKS / 2..LOOKS].map(|range| {
-            let looks = &looks;
-            move || looks(range)
-        }));
-        let (Some(first), Some(rest)) = (first?, rest?) else { return Ok(None) };
         let mut sum = Box::new([[0.0; 3]; VERTICES]);
-        for mesh in first.iter().chain(&rest) {
+        for look in 0..9 {
+            let turned = CropBox {
+                side: crop.side * (1.0 + 0.08 * (look / 3 - 1) as f32),
+                angle: crop.angle + 0.07 * (look % 3 - 1) as f32,
+                ..crop
+            };
+            if self.landmarker.run(frame, turned, &mut mesh)? < 0.0 {
+                return Ok(None);
+            }
             for (sum, p) in sum.iter_mut().flatten().zip(mesh.iter().flatten()) {
-                *sum += p / LOOKS as f32;
+                *sum += p / 9.0;
             }
         }
         Ok(Some(sum))

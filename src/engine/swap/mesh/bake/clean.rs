@@ -1,6 +1,6 @@
 //! What on a sheet is not skin, and its removal.
 
-use super::sheet::{Sheet, blur, blurs};
+use super::sheet::{Sheet, blur};
 use crate::engine::{geometry::smoothstep, swap::mesh::worn::Worn};
 
 /// How often what was found takes in what hangs together with it, and how far each time, in face widths.
@@ -70,10 +70,9 @@ impl Sheet {
     pub fn look(&mut self, brightness: f32, worn: &[&Worn]) -> Found {
         let density = self.layout.density;
         self.smooth_colour();
-        let [fine, broad, slow @ ..] = blurs(
-            [(0, 0.008), (0, 0.05), (0, 0.02), (1, 0.02), (2, 0.02)]
-                .map(|(k, sigma)| (self.plane(k), sigma * density)),
-        );
+        let blurred = |k: usize, sigma: f32| blur(self.plane(k), sigma * density);
+        let (fine, broad) = (blurred(0, 0.008), blurred(0, 0.05));
+        let slow = [0, 1, 2].map(|k| blurred(k, 0.02));
         let factor = brightness.clamp(0.4, 1.2);
         let edge = |at: usize| (fine[at] - broad[at]).abs();
         let usual = self.quantile(0.5, edge, |at| self.limit[at] < 70.0);
@@ -143,13 +142,14 @@ impl Sheet {
     /// Takes out what was found.
     pub fn clean(&mut self, found: &Found) {
         let Found { outside, glasses, factor, fine, slow, texture, smooth, harsh } = found;
-        let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| self.detail[at][k] - slow[k][at]) };
+        let old = self.detail.clone();
+        let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| old[at][k] - slow[k][at]) };
         // Slow detail, as shade is, ends slowly.
         let [wide, around] =
-            blurs([0.05, 0.09].map(|sigma| (self.plane_of(|at| outside[at]), sigma * self.layout.density)));
-        let cleaned = |at: usize| {
+            [0.05, 0.09].map(|sigma| blur(self.plane_of(|at| outside[at]), sigma * self.layout.density));
+        for at in 0..old.len() {
             if self.facing[at] < 0.0 {
-                return self.detail[at];
+                continue;
             }
             // Features end softly.
             let limit = self.limit[at];
@@ -179,21 +179,20 @@ impl Sheet {
             let broader = if *glasses { 0.0 } else { BROADER };
             let limit = limit.max(broader * smoothstep(0.07, 0.02, self.brow[at]));
             let limit = if self.is_plain(at) { limit.min(SHADOW / harsh.max(1e-3)) } else { limit };
-            std::array::from_fn(|k| {
+            for k in 0..3 {
                 let bound = if k == 0 { limit * factor } else { 0.5 * limit * factor };
                 let low = slow[k][at] / (1.0 + (slow[k][at] / bound).powi(2)).sqrt();
-                low * (1.0 - 0.95 * shade) + own[k] * (1.0 - out) + fill[k] * out
-            })
-        };
-        self.detail = self.each(cleaned);
+                self.detail[at][k] = low * (1.0 - 0.95 * shade) + own[k] * (1.0 - out) + fill[k] * out;
+            }
+        }
     }
 
     /// Photos keep less colour than they seem to: what is left is block noise, worse in small ones.
     fn smooth_colour(&mut self) {
         let small = smoothstep(200.0, 60.0, self.photo_width);
         let sigma = (0.006 + 0.016 * small) * self.layout.density;
-        let smooth = blurs([1, 2].map(|k| (self.plane(k), sigma)));
-        for (k, smooth) in [1, 2].into_iter().zip(smooth) {
+        for k in [1, 2] {
+            let smooth = blur(self.plane(k), sigma);
             for (detail, smooth) in self.detail.iter_mut().zip(smooth) {
                 detail[k] = smooth;
             }
@@ -229,7 +228,7 @@ impl Sheet {
 
     /// Takes in what may belong to something that is not skin, and touches what was found of it; not on
     /// brows, and around eyes only behind glasses.
-    fn grown(&self, mut found: Vec<f32>, glasses: bool, may: impl Fn(usize) -> f32 + Sync) -> Vec<f32> {
+    fn grown(&self, mut found: Vec<f32>, glasses: bool, may: impl Fn(usize) -> f32) -> Vec<f32> {
         if found.iter().all(|v| *v < 0.1) {
             return found;
         }

@@ -1,22 +1,15 @@
 //! A sheet of skin while it is made.
 
-use std::ops::Range;
-
 use image::{ImageBuffer, Luma, imageops::fast_blur};
 
 use super::{Photo, zones::zones};
-use crate::{
-    engine::{
-        geometry::smoothstep,
-        swap::mesh::{
-            layout::Layout,
-            light::Lows,
-            raster::{ZERO, detail},
-            texture::{Texture, bilinear},
-            topology::{VERTICES, topology},
-        },
-    },
-    sync::at_once,
+use crate::engine::geometry::smoothstep;
+use crate::engine::swap::mesh::{
+    layout::Layout,
+    light::Lows,
+    raster::{ZERO, detail},
+    texture::{Texture, bilinear},
+    topology::{VERTICES, topology},
 };
 
 /// Per-pixel values.
@@ -49,17 +42,29 @@ impl Sheet {
         }
     }
 
-    /// Fills the skin's triangles from the photo, in two bands at once.
+    /// Fills the skin's triangles from the photo.
     pub fn draw(&mut self, photo: &Photo<'_>, uv: &[[f32; 2]; VERTICES], low: &Lows, facing: &[f32]) {
-        let (layout, middle) = (self.layout, self.layout.height / 2);
-        let whole = Band {
-            rows: 0..layout.height,
-            detail: &mut self.detail,
-            facing: &mut self.facing,
-            zones: [&mut self.limit, &mut self.brow, &mut self.soft_brow],
-        };
-        let (upper, lower) = whole.split(middle, layout.width);
-        at_once([upper, lower].map(|band| move || band.draw(layout, photo, uv, low, facing)));
+        let t = topology();
+        let zones = zones();
+        for tri in &t.triangles[..t.skin] {
+            let v = tri.map(usize::from);
+            let from = v.map(|v| photo.inset[v]);
+            let to = v.map(|v| uv[v]);
+            let scale = (area(from) / area(to).max(1e-6)).abs().sqrt();
+            let level = photo.texture.level(scale, 0.0);
+            let (max_u, max_v) = level.limits();
+            each_pixel(to, (self.layout.width, self.layout.height), |at, w| {
+                let mix = |f: &dyn Fn(usize) -> f32| w[0] * f(v[0]) + w[1] * f(v[1]) + w[2] * f(v[2]);
+                let x = mix(&|v| photo.inset[v][0]) * level.scale.0 - 0.5;
+                let y = mix(&|v| photo.inset[v][1]) * level.scale.1 - 0.5;
+                let fixed = |v: f32, max: i32| ((v * 65536.0) as i32).clamp(0, max);
+                let texel = bilinear(level, fixed(x, max_u), fixed(y, max_v));
+                let colour = std::array::from_fn(|k| f32::from(texel[k]) / 256.0);
+                self.detail[at] = detail(colour, std::array::from_fn(|k| mix(&|v| low[v][k])));
+                self.facing[at] = mix(&|v| facing[v]).max(0.0);
+                [self.limit[at], self.brow[at], self.soft_brow[at]] = zones.at(self.layout.face_at(at));
+            });
+        }
     }
 
     pub fn mirrored(&self, at: usize) -> usize {
@@ -94,26 +99,9 @@ impl Sheet {
         self.plane_of(|at| self.detail[at][channel])
     }
 
-    pub fn plane_of(&self, value: impl Fn(usize) -> f32 + Sync) -> ImageBuffer<Luma<f32>, Vec<f32>> {
-        let (width, height) = (self.layout.width as u32, self.layout.height as u32);
-        ImageBuffer::from_raw(width, height, self.each(value))
-            .unwrap_or_else(|| ImageBuffer::new(width, height))
-    }
-
-    /// A value for every pixel, by its index; worked out by two threads.
-    pub fn each<T: Send>(&self, value: impl Fn(usize) -> T + Sync) -> Vec<T> {
-        let count = self.detail.len();
-        let value = &value;
-        let half = |range: Range<usize>, room: usize| {
-            move || {
-                let mut values = Vec::with_capacity(room);
-                values.extend(range.map(value));
-                values
-            }
-        };
-        let [mut first, second] = at_once([half(0..count / 2, count), half(count / 2..count, 0)]);
-        first.extend(second);
-        first
+    pub fn plane_of(&self, value: impl Fn(usize) -> f32) -> ImageBuffer<Luma<f32>, Vec<f32>> {
+        let width = self.layout.width as u32;
+        ImageBuffer::from_fn(width, self.layout.height as u32, |x, y| Luma([value((y * width + x) as usize)]))
     }
 
     pub fn into_texture(self) -> Texture {
@@ -124,65 +112,6 @@ impl Sheet {
         let rgbx = self.detail.iter().flat_map(bytes).collect();
         Texture::new(rgbx, self.layout.width as u32, self.layout.height as u32)
     }
-}
-
-/// Rows of a sheet that are drawn by one thread.
-struct Band<'a> {
-    rows: Range<usize>,
-    detail: &'a mut [[f32; 3]],
-    facing: &'a mut [f32],
-    /// Limit, brow and soft brow.
-    zones: [&'a mut [f32]; 3],
-}
-
-impl<'a> Band<'a> {
-    /// What is above a row, and the rest.
-    fn split(self, row: usize, width: usize) -> (Band<'a>, Band<'a>) {
-        let at = (row - self.rows.start) * width;
-        let (detail, detail_below) = self.detail.split_at_mut(at);
-        let (facing, facing_below) = self.facing.split_at_mut(at);
-        let [limit, brow, soft] = self.zones.map(|plane| plane.split_at_mut(at));
-        let above = Band { rows: self.rows.start..row, detail, facing, zones: [limit.0, brow.0, soft.0] };
-        let below = Band {
-            rows: row..self.rows.end,
-            detail: detail_below,
-            facing: facing_below,
-            zones: [limit.1, brow.1, soft.1],
-        };
-        (above, below)
-    }
-
-    fn draw(self, layout: Layout, photo: &Photo<'_>, uv: &[[f32; 2]; VERTICES], low: &Lows, facing: &[f32]) {
-        let t = topology();
-        let zones = zones();
-        let start = self.rows.start * layout.width;
-        let [limit, brow, soft_brow] = self.zones;
-        for tri in &t.triangles[..t.skin] {
-            let v = tri.map(usize::from);
-            let from = v.map(|v| photo.inset[v]);
-            let to = v.map(|v| uv[v]);
-            let scale = (area(from) / area(to).max(1e-6)).abs().sqrt();
-            let level = photo.texture.level(scale, 0.0);
-            let (max_u, max_v) = level.limits();
-            each_pixel_of(to, layout.width, self.rows.clone(), |index, w| {
-                let at = index - start;
-                let mix = |f: &dyn Fn(usize) -> f32| w[0] * f(v[0]) + w[1] * f(v[1]) + w[2] * f(v[2]);
-                let x = mix(&|v| photo.inset[v][0]) * level.scale.0 - 0.5;
-                let y = mix(&|v| photo.inset[v][1]) * level.scale.1 - 0.5;
-                let fixed = |v: f32, max: i32| ((v * 65536.0) as i32).clamp(0, max);
-                let texel = bilinear(level, fixed(x, max_u), fixed(y, max_v));
-                let colour = std::array::from_fn(|k| f32::from(texel[k]) / 256.0);
-                self.detail[at] = detail(colour, std::array::from_fn(|k| mix(&|v| low[v][k])));
-                self.facing[at] = mix(&|v| facing[v]).max(0.0);
-                [limit[at], brow[at], soft_brow[at]] = zones.at(layout.face_at(index));
-            });
-        }
-    }
-}
-
-/// Several blurs at once.
-pub(super) fn blurs<const N: usize>(planes: [(ImageBuffer<Luma<f32>, Vec<f32>>, f32); N]) -> [Vec<f32>; N] {
-    at_once(planes.map(|(plane, sigma)| move || blur(plane, sigma)))
 }
 
 /// Gaussian blur of values within ±512, wide ones at lower resolution.
@@ -226,17 +155,7 @@ fn area([a, b, c]: [[f32; 2]; 3]) -> f32 {
 /// a pixel beside it, so that sampling at its edge finds skin.
 pub(in crate::engine::swap::mesh) fn each_pixel(
     corner: [[f32; 2]; 3],
-    (width, height): (usize, usize),
-    f: impl FnMut(usize, [f32; 3]),
-) {
-    each_pixel_of(corner, width, 0..height, f);
-}
-
-/// The same of some rows.
-fn each_pixel_of(
-    corner: [[f32; 2]; 3],
-    width: usize,
-    rows: Range<usize>,
+    size: (usize, usize),
     mut f: impl FnMut(usize, [f32; 3]),
 ) {
     let whole = area(corner);
@@ -260,9 +179,8 @@ fn each_pixel_of(
     let range = |low: f32, high: f32, size: usize| {
         ((low - 1.5).max(0.0) as usize)..((high + 1.5).max(0.0) as usize).saturating_add(1).min(size)
     };
-    let (inside, columns) = (range(top, bottom, rows.end), range(left, right, width));
-    for y in inside.start.max(rows.start)..inside.end {
-        for x in columns.clone() {
+    for y in range(top, bottom, size.1) {
+        for x in range(left, right, size.0) {
             let p = [x as f32 + 0.5, y as f32 + 0.5];
             let w = [
                 area([p, corner[1], corner[2]]) / whole,
@@ -270,7 +188,7 @@ fn each_pixel_of(
                 area([corner[0], corner[1], p]) / whole,
             ];
             if w.iter().all(|w| *w >= -slack) {
-                f(y * width + x, w);
+                f(y * size.0 + x, w);
             }
         }
     }
