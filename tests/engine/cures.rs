@@ -13,12 +13,7 @@ fn shown(engine: &mut Engine, source: &Source, image: &RgbImage, number: u64) ->
     let mut picture = Picture::of(image, PixelFormat::Rgb, 0);
     let report = engine.process(&mut picture.frame(), source, &params(), at(number)).unwrap();
     assert_eq!(report.swapped, 1, "frame {number}");
-    (back(&picture), Outcome::of(report))
-}
-
-fn back(picture: &Picture) -> RgbImage {
-    let pixel = |x, y| image::Rgb(picture.rgb(x as usize, y as usize));
-    RgbImage::from_fn(picture.width as u32, picture.height as u32, pixel)
+    (picture.image(), Outcome::of(report))
 }
 
 /// Mean difference over the pixels that `wanted` names, in levels.
@@ -193,7 +188,7 @@ fn no_colour_of_the_source_shows_in_a_black_and_white_picture() {
         let mut picture = Picture::of(&target, PixelFormat::Rgb, 0);
         let params = Params { colour_match, ..params() };
         engine().process(&mut picture.frame(), &source, &params, at(0)).unwrap();
-        for p in back(&picture).pixels() {
+        for p in picture.image().pixels() {
             let [r, g, b] = p.0;
             *most = (*most).max(r.abs_diff(g)).max(g.abs_diff(b));
         }

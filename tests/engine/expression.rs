@@ -4,7 +4,7 @@
 use gstfaceswap::engine::{Params, PixelFormat, geometry::Point};
 use image::RgbImage;
 
-use super::{astronaut, at, common, engine, load, params, photo, picture::Picture};
+use super::{astronaut, at, common, engine, hopper, load, params, photo, picture::Picture};
 
 /// Of the mouth, in distances of the outer corners of the eyes: how far it is open, how wide it is, how far its
 /// corners are above the middle of its lips.
@@ -21,9 +21,8 @@ fn mouth(points: &[Point]) -> [f32; 3] {
 fn seen(image: &RgbImage) -> [f32; 3] {
     let mut picture = Picture::of(image, PixelFormat::Rgb, 0);
     let params = Params { opacity: 0.0, ..params() };
-    let source = super::hopper();
     let mut engine = engine();
-    let report = engine.process(&mut picture.frame(), &source, &params, at(0)).unwrap();
+    let report = engine.process(&mut picture.frame(), &hopper(), &params, at(0)).unwrap();
     mouth(&report.faces[0].landmarks)
 }
 
@@ -42,9 +41,7 @@ fn a_smile_is_the_pictures_and_not_the_photos() {
             let mut picture = Picture::of(image, PixelFormat::Rgb, 0);
             let params = Params { shape, ..params() };
             assert_eq!(engine().process(&mut picture.frame(), &source, &params, at(0)).unwrap().swapped, 1);
-            let swapped = seen(&RgbImage::from_fn(image.width(), image.height(), |x, y| {
-                image::Rgb(picture.rgb(x as usize, y as usize))
-            }));
+            let swapped = seen(&picture.image());
             println!("shape {shape}: {swapped:.3?}");
             assert!((swapped[0] - own[0]).abs() < 0.25 * apart, "open {swapped:?}, was {own:?}");
             assert!((swapped[2] - own[2]).abs() < 0.35 * (other[2] - own[2]).abs().max(0.04), "{swapped:?}");

@@ -52,6 +52,12 @@ fn rgb_offsets(format: PixelFormat) -> ([usize; 3], usize) {
 }
 
 impl Picture {
+    /// Read back.
+    pub fn image(&self) -> RgbImage {
+        let pixel = |x, y| image::Rgb(self.rgb(x as usize, y as usize));
+        RgbImage::from_fn(self.width as u32, self.height as u32, pixel)
+    }
+
     /// Rows `padding` bytes longer than need be (an odd number shifts them), the last one not.
     pub fn blank(format: PixelFormat, width: usize, height: usize, padding: usize) -> Picture {
         let mut picture =

@@ -74,7 +74,6 @@ pub(crate) fn prepare() {
     shape::prepare();
     worn::prepare();
     occlusion::prepare();
-    bake::prepare();
 }
 
 /// A texture's value at `level`, in half octaves, between those of its `levels`. A finer one than the

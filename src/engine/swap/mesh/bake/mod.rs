@@ -68,11 +68,6 @@ pub(crate) struct Photo<'a> {
     pub worn: &'a Worn,
 }
 
-/// Builds the tables now instead of with the first photo.
-pub(super) fn prepare() {
-    zones::zones();
-}
-
 /// Prepares the photos of one person, the best first. Tens of milliseconds each.
 ///
 /// # Panics

@@ -98,18 +98,21 @@ fn hair_on_the_forehead_and_a_beard_count_little() {
     }
 }
 
-/// Whether each triangle lies at the mask's edge.
-fn rim() -> Vec<bool> {
+/// A face of medium skin with another colour at the mask's edge.
+fn edged(colour: [f32; 3]) -> Box<Colours> {
     let t = topology();
-    t.triangles[..t.skin].iter().map(|tri| tri.iter().any(|&v| t.ring[usize::from(v)] == 0)).collect()
+    let mut target = flat([170.0, 130.0, 110.0]);
+    for (target, tri) in target.iter_mut().zip(&t.triangles) {
+        if tri.iter().any(|&v| t.ring[usize::from(v)] == 0) {
+            *target = colour;
+        }
+    }
+    target
 }
 
 #[test]
 fn the_edge_takes_the_colour_of_the_skin_around_it() {
-    let rim = rim();
-    let mut target = flat([170.0, 130.0, 110.0]);
-    target.iter_mut().zip(&rim).filter(|(_, rim)| **rim).for_each(|(c, _)| *c = [200.0, 160.0, 140.0]);
-    let out = run(&flat([60.0, 40.0, 30.0]), target, ColourMatch::Light);
+    let out = run(&flat([60.0, 40.0, 30.0]), edged([200.0, 160.0, 140.0]), ColourMatch::Light);
     let t = topology();
     let edge = |v: &u16| {
         (out[usize::from(*v)][1] - 200.0).abs() < 10.0 && (out[usize::from(*v)][3] - 140.0).abs() < 10.0
@@ -120,20 +123,14 @@ fn the_edge_takes_the_colour_of_the_skin_around_it() {
 
 #[test]
 fn hair_at_the_edge_does_not_darken_it() {
-    let rim = rim();
-    let mut target = flat([170.0, 130.0, 110.0]);
-    target.iter_mut().zip(&rim).filter(|(_, rim)| **rim).for_each(|(c, _)| *c = [20.0; 3]);
-    let out = run(&flat([170.0, 130.0, 110.0]), target, ColourMatch::Light);
+    let out = run(&flat([170.0, 130.0, 110.0]), edged([20.0; 3]), ColourMatch::Light);
     assert!(out.iter().all(|g| g[1] > 160.0), "{:?}", out.iter().map(|g| g[1]).fold(255.0, f32::min));
 }
 
 #[test]
 fn cloth_at_the_edge_does_not_tint_it() {
-    let rim = rim();
-    let mut target = flat([170.0, 130.0, 110.0]);
     // As bright as the skin, and blue.
-    target.iter_mut().zip(&rim).filter(|(_, rim)| **rim).for_each(|(c, _)| *c = [90.0, 140.0, 240.0]);
-    let out = run(&flat([170.0, 130.0, 110.0]), target, ColourMatch::Light);
+    let out = run(&flat([170.0, 130.0, 110.0]), edged([90.0, 140.0, 240.0]), ColourMatch::Light);
     let most = out.iter().map(|g| g[3]).fold(0.0, f32::max);
     assert!(most < 122.0, "{most}");
 }
