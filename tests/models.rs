@@ -142,6 +142,93 @@ fn half_precision_is_fed_and_read_as_single() {
     assert!((values[2] - 0.2).abs() < 1e-4 && values[2] != 0.2 && values[3] == 0.0, "{values:?}");
 }
 
+/// Convolutions of many channels are run by an operator of this plugin in a large model, and by ONNX
+/// Runtime in a small one: the same file both ways.
+#[test]
+fn convolutions_give_what_the_runtime_s_own_give() {
+    use gstfaceswap::models::onnx::schema::{
+        AttributeProto, Dimension, Extent, GraphProto, ModelProto, NodeProto, OperatorSet, Shape,
+        TensorProto, TensorType, TypeProto, ValueInfo, attribute, element,
+    };
+    use prost::Message;
+    let port = |name: &str, sides: [i64; 4]| {
+        let dim = sides.map(|n| Dimension { extent: Some(Extent::Fixed(n)) }).to_vec();
+        let tensor = TensorType { elem_type: element::FLOAT, shape: Some(Shape { dim }) };
+        ValueInfo { name: name.into(), kind: Some(TypeProto { tensor: Some(tensor) }) }
+    };
+    let mut state = 1u32;
+    let mut random = |count: i64| {
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..count).map(|_| next()).collect::<Vec<f32>>()
+    };
+    let mut tensor = |name: &str, dims: &[i64]| TensorProto {
+        name: name.into(),
+        dims: dims.into(),
+        data_type: element::FLOAT,
+        raw_data: random(dims.iter().product()).iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ..Default::default()
+    };
+    let node = |kind: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>| NodeProto {
+        input: inputs.iter().map(|&name| name.into()).collect(),
+        output: vec![output.into()],
+        op_type: kind.into(),
+        attribute,
+        ..Default::default()
+    };
+    let pads = || AttributeProto {
+        name: "pads".into(),
+        ints: vec![1; 4],
+        kind: attribute::INTS,
+        ..Default::default()
+    };
+    let graph = GraphProto {
+        node: vec![
+            node("Conv", &["input", "first", "bias"], "a", vec![pads()]),
+            node("LeakyRelu", &["a"], "b", vec![]),
+            node("Conv", &["b", "second"], "output", vec![]),
+        ],
+        name: "convolutions".into(),
+        // A name of odd length, so that what follows it lies at odd addresses.
+        initializer: vec![
+            tensor("first", &[72, 64, 3, 3]),
+            tensor("bias", &[72]),
+            tensor("second", &[64, 72, 3, 3]),
+        ],
+        input: vec![port("input", [1, 64, 15, 22])],
+        output: vec![port("output", [1, 64, 13, 20])],
+    };
+    let opset = OperatorSet { domain: String::new(), version: 17 };
+    let model =
+        ModelProto { ir_version: 8, graph: Some(graph), opset_import: vec![opset], ..Default::default() };
+    let path = scratch("convolutions").join("convolutions.onnx");
+    fs::write(&path, model.encode_to_vec()).unwrap();
+    let card = "name = 'convolutions'\nrole = 'converter'\nfamily = 'none'\nfile = 'convolutions.onnx'\n\
+        licence = 'MIT'\n[[input]]\nname = 'input'\nshape = [1, 64, 15, 22]\ntype = 'float'\n\
+        [[output]]\nname = 'output'\nshape = [1, 64, 13, 20]\ntype = 'float'\n";
+    fs::write(path.with_extension("toml"), card).unwrap();
+    let model = Search::default().at(Role::Converter, &path).unwrap();
+    let input = random(64 * 15 * 22);
+    let run = |mut session: Session| {
+        session.input(0, &[1, 64, 15, 22]).unwrap().copy_from_slice(&input);
+        session.run().unwrap();
+        assert_eq!(session.output(0).0, [1, 64, 13, 20]);
+        (session.is_rewritten(), session.output(0).1.to_vec())
+    };
+    let (rewritten, own) = run(Session::load(&model, 2).unwrap());
+    assert!(!rewritten);
+    let spread = (own.iter().map(|v| v * v).sum::<f32>() / own.len() as f32).sqrt();
+    for threads in [1, 2] {
+        let options = Options { provider: Provider::Cpu, threads, ..Options::default() };
+        let (rewritten, given) = run(Session::shared(&model, &options).unwrap());
+        assert!(rewritten, "it ran as it is in the file");
+        let apart = own.iter().zip(&given).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 1e-4 * spread && apart > 0.0, "{apart} of {spread}");
+    }
+}
+
 /// Ways to run the face mesh: the CPU with one and two threads, and what this runtime lacks.
 fn ways() -> Vec<(&'static str, Options)> {
     let cpu = |threads| Options { provider: Provider::Cpu, threads, ..Options::default() };

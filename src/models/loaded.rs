@@ -15,7 +15,8 @@ use super::{
     Card, Model, ModelError, Options, Provider, cuda,
     graph::{Places, Port, compare},
     identify,
-    onnx::{self, Opened},
+    onnx::{self, Changed},
+    operator,
     provider::cache_name,
     runtime,
 };
@@ -28,8 +29,8 @@ const KINDS: [&str; 3] = ["float32", "float16", "float64"];
 pub(super) struct Form<'f> {
     /// What a run needs is given back after it, as befits large models.
     pub lean: bool,
-    /// The model with an open batch, in place of the file.
-    pub opened: Option<&'f Opened>,
+    /// The model as it was changed, in place of the file.
+    pub changed: Option<&'f Changed>,
     /// A card's runs are recorded as one graph of its work, and replayed.
     pub recorded: bool,
 }
@@ -48,6 +49,8 @@ pub(super) struct Loaded {
     pub device: i32,
     /// See [`Form::recorded`].
     pub recorded: bool,
+    /// Its convolutions are run by [`operator`].
+    pub rewritten: bool,
     /// Several images in one run give what each gives alone, as was seen.
     pub batches: AtomicBool,
 }
@@ -72,9 +75,9 @@ impl Loaded {
         let builder = SessionBuilder::new(environment).map_err(invalid)?;
         let builder = options.register(builder, &name, form.recorded)?;
         let mut builder = configured(builder, options.threads, form.lean).map_err(invalid)?;
-        let session = cuda::preparing(|| match form.opened {
+        let session = cuda::preparing(|| match form.changed {
             None => builder.commit_from_file(&path),
-            Some(opened) => commit(builder, opened),
+            Some(changed) => commit(builder, changed),
         });
         let session = session.map_err(invalid)?;
         let (inputs, outputs) = ports(&session);
@@ -99,6 +102,7 @@ impl Loaded {
             provider,
             device: options.index().unwrap_or(0),
             recorded: form.recorded,
+            rewritten: form.changed.is_some_and(|changed| changed.changes.winograd),
             batches: AtomicBool::new(false),
         })
     }
@@ -134,12 +138,20 @@ fn configured(builder: SessionBuilder, threads: usize, lean: bool) -> ort::Resul
     Ok(builder.with_execution_providers([cpu])?.with_env_allocators()?)
 }
 
-fn commit(builder: SessionBuilder, opened: &Opened) -> ort::Result<ort::session::Session> {
+fn commit(mut builder: SessionBuilder, changed: &Changed) -> ort::Result<ort::session::Session> {
     const FOLDER: &str = "session.model_external_initializers_file_folder_path";
-    builder.with_config_entry(FOLDER, opened.folder.to_string_lossy())?.commit_from_memory(&opened.bytes)
+    if changed.changes.winograd {
+        builder = builder.with_operators(operator::domain()?)?;
+    }
+    builder.with_config_entry(FOLDER, changed.folder.to_string_lossy())?.commit_from_memory(&changed.bytes)
 }
 
-fn fit(model: &Model, inputs: &[Port], outputs: &[Port]) -> Result<(Arc<Card>, Places), ModelError> {
+/// The card that a graph of such inputs and outputs is of, and where they are.
+pub(super) fn fit(
+    model: &Model,
+    inputs: &[Port],
+    outputs: &[Port],
+) -> Result<(Arc<Card>, Places), ModelError> {
     match &model.card {
         Some(card) => check(card, model, inputs, outputs),
         None => {

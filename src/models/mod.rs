@@ -14,11 +14,13 @@ mod library;
 mod loaded;
 mod measure;
 pub mod onnx;
+mod operator;
 mod provider;
 mod runtime;
 mod session;
 mod shared;
 pub(crate) mod store;
+mod winograd;
 
 pub use card::{
     Card, Channels, Decode, Dim, Layout, Origin, Partners, PerChannel, Postprocess, Preprocess, Role, Tensor,

@@ -12,9 +12,10 @@ use super::{
     identify::sha256,
     loaded::{Form, Loaded},
     measure,
-    onnx::Opened,
+    onnx::{self, Changed, Changes},
     runtime,
     session::Session,
+    winograd,
 };
 
 mod batch;
@@ -155,14 +156,33 @@ fn shared(model: &Model, options: &Options, size: Size, open: bool) -> Result<Ar
     let loaded = match size {
         Size::Small => Arc::new(Loaded::new(model, options, Form::default())?),
         Size::Large if open => batch::proved_open(model, options)?,
-        Size::Large => proved(model, options, None)?,
+        Size::Large => single(model, options)?,
     };
     *slot = Arc::downgrade(&loaded);
     Ok(loaded)
 }
 
-/// A large model that gives numbers, on another processor those of the CPU.
-fn proved(model: &Model, options: &Options, opened: Option<&Opened>) -> Result<Arc<Loaded>, ModelError> {
+/// A large model that gives numbers, on another processor those of the CPU. On the CPU its convolutions
+/// are run by [`winograd`] where that pays and the runtime takes it.
+fn proved(model: &Model, options: &Options, batch: bool) -> Result<Option<Arc<Loaded>>, ModelError> {
+    let winograd = options.provider == Provider::Cpu && winograd::pays();
+    if winograd && let Some(changed) = onnx::change(&model.path, Changes { batch, winograd })? {
+        match proved_as(model, options, Some(&changed)) {
+            Err(e) if changed.changes.winograd => {
+                runtime::tell(&format!("its convolutions are left to ONNX Runtime: {e}"));
+            }
+            loaded => return loaded.map(Some),
+        }
+    }
+    if !batch {
+        return proved_as(model, options, None).map(Some);
+    }
+    let changed = onnx::change(&model.path, Changes { batch, winograd: false })?;
+    changed.map(|changed| proved_as(model, options, Some(&changed))).transpose()
+}
+
+/// As [`proved`], of exactly this model.
+fn proved_as(model: &Model, options: &Options, changed: Option<&Changed>) -> Result<Arc<Loaded>, ModelError> {
     let expected = match options.provider {
         Provider::Cpu => None,
         _ => {
@@ -172,7 +192,7 @@ fn proved(model: &Model, options: &Options, opened: Option<&Opened>) -> Result<A
         }
     };
     let attempt = |recorded| {
-        let loaded = Arc::new(Loaded::new(model, options, Form { lean: true, opened, recorded })?);
+        let loaded = Arc::new(Loaded::new(model, options, Form { lean: true, changed, recorded })?);
         let given = probe(&loaded)?;
         match &expected {
             Some(expected) => compare(&given, expected).map_err(|reason| options.error(reason)),
@@ -187,6 +207,14 @@ fn proved(model: &Model, options: &Options, opened: Option<&Opened>) -> Result<A
         }
     }
     attempt(false)
+}
+
+/// As [`proved`], for one image at a time or as the file has it.
+fn single(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
+    match proved(model, options, false)? {
+        Some(loaded) => Ok(loaded),
+        None => proved_as(model, options, None),
+    }
 }
 
 /// One run on made-up inputs; free dimensions are 1.

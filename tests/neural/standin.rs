@@ -158,6 +158,7 @@ impl Builder {
             name: format!("{kind}_{output}"),
             op_type: kind.into(),
             attribute,
+            ..Default::default()
         });
     }
 

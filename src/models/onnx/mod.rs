@@ -1,6 +1,7 @@
 //! Facts of an ONNX file that ONNX Runtime does not tell.
 
-mod batch;
+mod change;
+mod convolution;
 mod scan;
 pub mod schema;
 mod wire;
@@ -11,7 +12,7 @@ use half::f16;
 use memmap2::Mmap;
 use prost::{Message, bytes::Bytes};
 
-pub(super) use batch::{Opened, open};
+pub(super) use change::{Changed, Changes, change};
 
 use super::ModelError;
 use crate::files;

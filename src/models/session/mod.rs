@@ -61,6 +61,11 @@ impl Session {
         self.loaded.batches.load(Ordering::Relaxed)
     }
 
+    /// Whether convolutions of the file are run by this crate's own operator.
+    pub fn is_rewritten(&self) -> bool {
+        self.loaded.rewritten
+    }
+
     /// What ends this session's runs from another thread.
     ///
     /// # Errors

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{make_up, proved};
-use crate::models::{Model, ModelError, Options, Provider, loaded::Loaded, onnx, runtime, session::Session};
+use super::{make_up, proved, single};
+use crate::models::{Model, ModelError, Options, Provider, loaded::Loaded, runtime, session::Session};
 
 /// The part of what a mixed-up image would change by that two images in one run may differ from each
 /// alone.
@@ -15,38 +15,41 @@ const OF_SPREAD: f32 = 0.05;
 pub(super) fn proved_open(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
     if options.provider != Provider::Cpu {
         options.check(model)?;
-        return open(model, options, || proved(model, options, None));
+        return open(model, options, || single(model, options));
     }
-    let loaded = proved(model, options, None)?;
+    let loaded = single(model, options)?;
     match loaded.card.batches_on_cpu {
         true => open(model, options, || Ok(loaded.clone())),
         false => Ok(loaded),
     }
 }
 
-/// The model with its batch opened, else `single`; says what was the matter.
+/// The model with its batch opened, else `alone`; says what was the matter.
 fn open(
     model: &Model,
     options: &Options,
-    single: impl Fn() -> Result<Arc<Loaded>, ModelError>,
+    alone: impl Fn() -> Result<Arc<Loaded>, ModelError>,
 ) -> Result<Arc<Loaded>, ModelError> {
     let tell = |reason: String| {
         let path = model.path.display();
         runtime::tell(&format!("{path}: faces go through it one by one, not in batches: {reason}"));
     };
-    let Some(opened) = onnx::open(&model.path)? else {
-        let loaded = single()?;
-        if let Err(reason) = prove(&loaded) {
-            tell(reason);
+    let opened = match proved(model, options, true) {
+        Ok(Some(opened)) => Ok(opened),
+        Ok(None) => {
+            let loaded = alone()?;
+            if let Err(reason) = prove(&loaded) {
+                tell(reason);
+            }
+            return Ok(loaded);
         }
-        return Ok(loaded);
+        Err(e) => Err(e.to_string()),
     };
-    let proved = proved(model, options, Some(&opened)).map_err(|e| e.to_string());
-    match proved.and_then(|loaded| prove(&loaded).map(|()| loaded)) {
+    match opened.and_then(|loaded| prove(&loaded).map(|()| loaded)) {
         Ok(loaded) => Ok(loaded),
         Err(reason) => {
             tell(reason);
-            single()
+            alone()
         }
     }
 }

@@ -1,17 +1,19 @@
-//! Opens the batch of a graph that was exported for one image.
+//! Changes a graph: opens its batch where it was exported for one image, and has convolutions run by
+//! another operator.
 //!
 //! Inputs and outputs get a free first dimension, and what is reshaped to a batch of one keeps its
 //! own. Whether that is all that the graph needs, running it must show: one that mixes the images of
 //! a batch looks no different.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
 use prost::{Message, bytes::Bytes};
 
 use super::{
+    convolution::{self, Fate},
     decode, map,
     schema::{
         AttributeProto, Dimension, EXTERNAL, Entry, Extent, GraphProto, NodeProto, TensorProto, ValueInfo,
@@ -24,6 +26,7 @@ use crate::models::ModelError;
 /// Field numbers of `ModelProto` and `GraphProto`.
 mod number {
     pub const GRAPH: u64 = 7;
+    pub const OPERATORS: u64 = 8;
     pub const NODE: u64 = 1;
     pub const INITIALIZER: u64 = 5;
     pub const INPUT: u64 = 11;
@@ -35,20 +38,32 @@ mod number {
 const LARGE: usize = 4096;
 const BATCH: &str = "batch";
 
-/// A model with an open batch. Its large weights are where they were.
+/// What is changed in a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// The batch is opened.
+    pub batch: bool,
+    /// Convolutions of many channels are run by [`winograd`](crate::models::winograd).
+    pub winograd: bool,
+}
+
+/// A changed model. Its large weights are where they were.
 #[derive(Debug)]
-pub struct Opened {
+pub struct Changed {
     /// The model, which names its large weights as data of another file.
     pub bytes: Vec<u8>,
     /// Where that file is.
     pub folder: PathBuf,
+    /// What was changed.
+    pub changes: Changes,
 }
 
-/// The model with an open batch; `None` where it is not made for one image.
+/// The model with an open batch or other convolutions; `None` where a batch to be opened is not of one
+/// image, or there is nothing to change.
 ///
 /// # Errors
 /// The file cannot be read or is no whole ONNX model.
-pub fn open(path: &Path) -> Result<Option<Opened>, ModelError> {
+pub fn change(path: &Path, mut changes: Changes) -> Result<Option<Changed>, ModelError> {
     let unreadable = |e: std::io::Error| ModelError::Unreadable { path: path.into(), reason: e.to_string() };
     // What lies in another file may lie in the model's own folder only, links followed.
     let path = path.canonicalize().map_err(unreadable)?;
@@ -57,22 +72,28 @@ pub fn open(path: &Path) -> Result<Option<Opened>, ModelError> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Ok(None);
     };
-    let rewrite = Rewrite { graph: &graph, file: &file, name };
-    let bytes = rewrite.model();
-    Ok(bytes.map(|bytes| Opened { bytes, folder: folder.into() }))
+    let fates = if changes.winograd { convolution::fates(&graph) } else { HashMap::new() };
+    changes.winograd = !fates.is_empty();
+    if changes == Changes::default() {
+        return Ok(None);
+    }
+    let bytes = Rewrite { graph: &graph, file: &file, name, fates, batch: changes.batch }.model();
+    Ok(bytes.map(|bytes| Changed { bytes, folder: folder.into(), changes }))
 }
 
 struct Rewrite<'m> {
     graph: &'m GraphProto,
     file: &'m Bytes,
     name: &'m str,
+    fates: HashMap<usize, Fate>,
+    batch: bool,
 }
 
 impl Rewrite<'_> {
     fn model(&self) -> Option<Vec<u8>> {
         let constants: HashSet<&str> = self.graph.initializer.iter().map(|t| t.name.as_str()).collect();
         let fed = |port: &&ValueInfo| !constants.contains(port.name.as_str());
-        if !self.graph.input.iter().filter(fed).all(is_single) {
+        if self.batch && !self.graph.input.iter().filter(fed).all(is_single) {
             return None;
         }
         let mut model = Vec::new();
@@ -81,6 +102,9 @@ impl Rewrite<'_> {
                 number::GRAPH => put(&mut model, field.number, &self.rewritten(&field.content, &constants)?),
                 _ => model.extend_from_slice(&field.whole),
             }
+        }
+        if !self.fates.is_empty() {
+            put(&mut model, number::OPERATORS, &convolution::operators().encode_to_vec());
         }
         Some(model)
     }
@@ -95,10 +119,12 @@ impl Rewrite<'_> {
             put(&mut out, number::NODE, &constant(shape).encode_to_vec());
         }
         let of = |number: u64| fields.iter().filter(move |field| field.number == number);
-        for (field, shape) in of(number::NODE).zip(&shapes) {
-            match shape {
-                Some(shape) => put(&mut out, number::NODE, &with_shape(field, &name(shape))?),
-                None => out.extend_from_slice(&field.whole),
+        for (at, (field, shape)) in of(number::NODE).zip(&shapes).enumerate() {
+            match (self.fates.get(&at), shape) {
+                (Some(Fate::Dropped), _) => {}
+                (Some(Fate::Replaced(node)), _) => put(&mut out, number::NODE, &node.encode_to_vec()),
+                (None, Some(shape)) => put(&mut out, number::NODE, &with_shape(field, &name(shape))?),
+                (None, None) => out.extend_from_slice(&field.whole),
             }
         }
         for (field, tensor) in of(number::INITIALIZER).zip(&self.graph.initializer) {
@@ -110,9 +136,9 @@ impl Rewrite<'_> {
         let (inputs, outputs) = (&self.graph.input, &self.graph.output);
         for (number, ports) in [(number::INPUT, inputs), (number::OUTPUT, outputs)] {
             for (field, port) in of(number).zip(ports) {
-                match constants.contains(port.name.as_str()) {
-                    false if is_single(port) => put(&mut out, number, &opened(port).encode_to_vec()),
-                    _ => out.extend_from_slice(&field.whole),
+                match self.batch && is_single(port) && !constants.contains(port.name.as_str()) {
+                    true => put(&mut out, number, &opened(port).encode_to_vec()),
+                    false => out.extend_from_slice(&field.whole),
                 }
             }
         }
@@ -139,7 +165,11 @@ impl Rewrite<'_> {
     /// The shape that a node should give what it reshapes to a batch of one.
     fn open_shape(&self, node: &NodeProto, carried: &HashSet<&str>) -> Option<Vec<i64>> {
         let takes_zero = node.attribute.iter().any(|a| a.name == "allowzero" && a.i == Some(1));
-        if node.op_type != "Reshape" || takes_zero || !carried.contains(node.input.first()?.as_str()) {
+        if !self.batch
+            || node.op_type != "Reshape"
+            || takes_zero
+            || !carried.contains(node.input.first()?.as_str())
+        {
             return None;
         }
         let mut shape = self.integers(node.input.get(1)?)?;
@@ -263,6 +293,8 @@ mod tests {
     use super::*;
     use crate::models::onnx::schema::{ModelProto, Shape, TensorType, TypeProto};
 
+    const OPEN: Changes = Changes { batch: true, winograd: false };
+
     fn port(name: &str, dims: &[i64]) -> ValueInfo {
         let dim = dims.iter().map(|&d| Dimension { extent: Some(Extent::Fixed(d)) }).collect();
         let tensor = TensorType { elem_type: element::FLOAT, shape: Some(Shape { dim }) };
@@ -319,7 +351,7 @@ mod tests {
     #[test]
     fn ports_and_shapes_are_opened_and_all_else_is_kept() {
         let path = written("open", &model(1));
-        let opened = open(&path).unwrap().expect("a batch of one");
+        let opened = change(&path, OPEN).unwrap().expect("a batch of one");
         let bytes = Bytes::from(opened.bytes);
         assert!(fields(&bytes).unwrap().iter().any(|f| f.number == 99 && f.content == b"kept"[..]));
         let graph = ModelProto::decode(bytes).unwrap().graph.unwrap();
@@ -350,9 +382,9 @@ mod tests {
     #[test]
     fn what_is_made_for_several_is_left_alone() {
         let path = written("several", &model(2));
-        assert!(open(&path).unwrap().is_none());
+        assert!(change(&path, OPEN).unwrap().is_none());
         std::fs::write(&path, &model(1)[..300]).unwrap();
-        assert!(matches!(open(&path), Err(ModelError::Invalid { .. })));
+        assert!(matches!(change(&path, OPEN), Err(ModelError::Invalid { .. })));
         std::fs::remove_file(path).unwrap();
     }
 }
