@@ -11,7 +11,7 @@ mod watch;
 
 use gstfaceswap::models::{
     Card, LogLevel, Model, ModelError, Options, Pack, Provider, Role, Search, Session, fastest,
-    library_devices, set_log_level, set_log_sink, sha256,
+    library_devices, set_log_level, set_log_sink, sha256, small::Small,
 };
 
 use watch::Watched as _;
@@ -227,6 +227,30 @@ fn convolutions_give_what_the_runtime_s_own_give() {
         let apart = own.iter().zip(&given).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(apart < 1e-4 * spread && apart > 0.0, "{apart} of {spread}");
     }
+}
+
+/// Of the default pack the face mesh is run by this plugin, the same file by ONNX Runtime.
+#[test]
+fn the_face_mesh_gives_what_the_runtime_s_gives() {
+    let pack = pack();
+    let mut small = Small::load(&pack.landmarker).expect("a network of the kind that is known");
+    let mut session = Session::load(&pack.landmarker, 1).unwrap();
+    for wave in [0.01, 0.3, 7.0] {
+        let input = session.input(0, &[1, 192, 192, 3]).unwrap();
+        input.iter_mut().enumerate().for_each(|(i, v)| *v = 0.5 + 0.5 * (wave * i as f32).sin());
+        small.input().copy_from_slice(input);
+        session.run().unwrap();
+        small.run();
+        for output in 0..2 {
+            let (expected, given) = (session.output(output).1, small.output(output));
+            assert_eq!(expected.len(), given.len());
+            let apart = expected.iter().zip(given).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart < 1e-3, "{wave}, output {output}: {apart} apart");
+        }
+    }
+    assert!(small.output(2).is_empty());
+    // Another kind of network is left to the runtime.
+    assert!(Small::load(&pack.detector).is_none());
 }
 
 /// Ways to run the face mesh: the CPU with one and two threads, and what this runtime lacks.

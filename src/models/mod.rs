@@ -19,6 +19,7 @@ mod provider;
 mod runtime;
 mod session;
 mod shared;
+pub mod small;
 pub(crate) mod store;
 mod winograd;
 

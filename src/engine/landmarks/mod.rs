@@ -8,7 +8,7 @@ use super::{
     swap::mesh::topology::{Mesh, VERTICES},
 };
 use crate::{
-    models::{Model, ModelError, Session},
+    models::{Model, ModelError, Session, small::Small},
     sync::lock,
 };
 
@@ -60,13 +60,20 @@ impl CropBox {
     }
 }
 
-/// A session and what its crops are made in.
+/// What runs the network.
+enum Network {
+    Small(Small),
+    /// Where the file is of another kind.
+    Session(Session),
+}
+
+/// A network and what its crops are made in.
 struct Worker {
-    session: Session,
+    network: Network,
     scratch: CropScratch,
 }
 
-/// Runs the landmark network; one session a thread, each on one thread.
+/// Runs the landmark network; one of its own a thread, each on one thread.
 pub(crate) struct Landmarker {
     sessions: Vec<Mutex<Worker>>,
 }
@@ -80,8 +87,11 @@ impl std::fmt::Debug for Landmarker {
 impl Landmarker {
     pub fn load(model: &Model, sessions: usize) -> Result<Self, ModelError> {
         let load = |_| {
-            let session = Session::load(model, 1)?;
-            Ok(Mutex::new(Worker { session, scratch: CropScratch::default() }))
+            let network = match Small::load(model) {
+                Some(small) => Network::Small(small),
+                None => Network::Session(Session::load(model, 1)?),
+            };
+            Ok(Mutex::new(Worker { network, scratch: CropScratch::default() }))
         };
         Ok(Landmarker { sessions: (0..sessions.max(1)).map(load).collect::<Result<_, _>>()? })
     }
@@ -98,11 +108,20 @@ impl Landmarker {
             None => lock(&self.sessions[0]),
         };
         let map = crop.map();
-        let Worker { session, scratch } = &mut *worker;
-        let input = session.input(0, &[1, SIZE as i64, SIZE as i64, 3])?;
-        frame::crop(frame, map, SIZE, 1.0 / 255.0, scratch, input);
-        session.run()?;
-        Ok(read(map, session.output(0).1, session.output(1).1, mesh))
+        let Worker { network, scratch } = &mut *worker;
+        let mut crop = |input: &mut [f32]| frame::crop(frame, map, SIZE, 1.0 / 255.0, scratch, input);
+        match network {
+            Network::Small(small) => {
+                crop(small.input());
+                small.run();
+                Ok(read(map, small.output(0), small.output(1), mesh))
+            }
+            Network::Session(session) => {
+                crop(session.input(0, &[1, SIZE as i64, SIZE as i64, 3])?);
+                session.run()?;
+                Ok(read(map, session.output(0).1, session.output(1).1, mesh))
+            }
+        }
     }
 }
 
