@@ -23,9 +23,9 @@ const PLACES: usize = SIDE * SIDE;
 /// Output channels side by side in the product.
 const LANES: usize = 16;
 /// Output channels a block.
-const BLOCK: usize = 2 * LANES;
+const BLOCK: usize = LANES;
 /// Input channels a block: one block of filters and its sums lie in a core's second cache.
-const DEPTH: usize = 64;
+const DEPTH: usize = 128;
 /// Tiles of a strip at most, but for images so wide that one row of tiles has more.
 const STRIP: usize = 128;
 /// The transformed inputs of a strip at most, in numbers, where it has more than [`STRIP`] / 2 tiles.
