@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
-use prost::bytes::Bytes;
+use prost::{Message, bytes::Bytes};
 
-use super::{Card, Dim, Port, compare, onnx};
+use super::{
+    Card, Dim, Port, compare,
+    onnx::{self, schema::ModelProto},
+    small::{Network, Run},
+};
 
 /// A model card, and a graph that is compared with it.
 pub fn card(data: &[u8]) {
@@ -27,6 +31,9 @@ pub fn card(data: &[u8]) {
 /// An ONNX file's bytes.
 pub fn onnx(data: &[u8]) {
     onnx::fuzzing(data);
+    if let Ok(model) = ModelProto::decode(data) {
+        let _ = Network::read(&model).map(|network| Run::new(network.into()).run());
+    }
     for size in [1, 2, 8] {
         if let Ok(values) = onnx::emap(&Bytes::copy_from_slice(data), size) {
             assert!(values.len() == size * size && values.iter().all(|v| v.is_finite()));

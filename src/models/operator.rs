@@ -18,7 +18,7 @@ use ort::{
     value::{Shape, SymbolicDimensions, Tensor, TensorElementType, TensorValueType, ValueType},
 };
 
-use super::winograd::{Convolution, Workspace};
+use super::winograd::{Convolution, Finish, Workspace};
 use crate::sync::lock;
 
 pub(super) const DOMAIN: &str = "faceswap";
@@ -139,7 +139,8 @@ impl Running {
             }
         };
         let mut workspace = lock(&self.workspaces).pop().unwrap_or_default();
-        of.run(x, bytes(&filters)?, &bias, self.alpha, y, &mut workspace, spread);
+        let finish = Finish { bias: &bias, alpha: self.alpha };
+        of.run(x, bytes(&filters)?, finish, y, &mut workspace, spread);
         lock(&self.workspaces).push(workspace);
         if failed.into_inner() { Err(error("a convolution failed")) } else { Ok(()) }
     }

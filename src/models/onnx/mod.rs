@@ -72,6 +72,9 @@ pub(super) fn fuzzing(model: &[u8]) {
         Need::File(name) => beside(Path::new("/nowhere/model.onnx"), name),
         Need::Operator(_) => Ok(()),
     });
+    if let Ok(ModelProto { graph: Some(graph), .. }) = ModelProto::decode(model) {
+        let _ = convolution::fates(&graph);
+    }
 }
 
 /// Whether a file that a model names lies in the model's folder. A model that is a link may also have

@@ -51,13 +51,11 @@ pub(super) fn transform(
                     tap[i] = f32::from_ne_bytes(*bytes);
                 }
             }
-            let columns = [
-                line([taps[0], taps[3], taps[6]]),
-                line([taps[1], taps[4], taps[7]]),
-                line([taps[2], taps[5], taps[8]]),
-            ];
-            for y in 0..6 {
-                let places = line([columns[0][y], columns[1][y], columns[2][y]]);
+            let left = line([taps[0], taps[3], taps[6]]);
+            let middle = line([taps[1], taps[4], taps[7]]);
+            let right = line([taps[2], taps[5], taps[8]]);
+            for (y, ((left, middle), right)) in left.iter().zip(middle).zip(right).enumerate() {
+                let places = line([*left, middle, right]);
                 for (x, value) in places.iter().enumerate() {
                     let place = 6 * y + x;
                     let to = &mut to[place * FILTERS + half * DEPTH + k];

@@ -52,6 +52,15 @@ pub struct Convolution {
     pub pads: [usize; 4],
 }
 
+/// What is done to the sums.
+#[derive(Debug, Clone, Copy)]
+pub struct Finish<'a> {
+    /// Added to each channel; may be empty.
+    pub bias: &'a [f32],
+    /// What results below zero are multiplied by: 1 changes nothing, 0 is a rectifier.
+    pub alpha: f32,
+}
+
 /// Whether this processor multiplies and adds in one step; without, the runtime's own way is faster.
 pub(super) fn pays() -> bool {
     #[cfg(target_arch = "x86_64")]
@@ -108,10 +117,9 @@ impl Convolution {
         ((self.height + top + bottom).saturating_sub(2), (self.width + left + right).saturating_sub(2))
     }
 
-    /// `y` = `x` convolved with `filters`, plus `bias` where there is one, and times `alpha` where that is
-    /// below zero (1 changes nothing, 0 is a rectifier). `filters` are the bytes of
-    /// 32-bit floats, `to` × `from` × 3 × 3, wherever they lie. `spread(n, f)` is to call `f` with each
-    /// number below `n`, from any threads.
+    /// `y` = `x` convolved with `filters`, and finished. `filters` are the bytes of 32-bit floats, `to` ×
+    /// `from` × 3 × 3, wherever they lie. `spread(n, f)` is to call `f` with each number below `n`, from
+    /// any threads.
     ///
     /// # Panics
     /// A slice has another length than these shapes, or there is nothing to compute.
@@ -119,8 +127,7 @@ impl Convolution {
         &self,
         x: &[f32],
         filters: &[[u8; 4]],
-        bias: &[f32],
-        alpha: f32,
+        finish: Finish<'_>,
         y: &mut [f32],
         workspace: &mut Workspace,
         spread: impl Fn(usize, &(dyn Fn(usize) + Sync)),
@@ -130,7 +137,9 @@ impl Convolution {
         let image = from * self.height * self.width;
         assert!(batch > 0 && from > 0 && to > 0 && height > 0 && width > 0);
         assert!(x.len() == batch * image && filters.len() == to * from * 9);
-        assert!(y.len() == batch * to * height * width && (bias.is_empty() || bias.len() == to));
+        assert!(
+            y.len() == batch * to * height * width && (finish.bias.is_empty() || finish.bias.len() == to)
+        );
         let (rows, columns) = (height.div_ceil(TILE), width.div_ceil(TILE));
         let most = if PLACES * from * STRIP > MOST { STRIP / 2 } else { STRIP };
         let step = (most / columns).clamp(1, rows);
@@ -158,8 +167,9 @@ impl Convolution {
                     let mut task = take(tasks);
                     let mut planes = planes[i].lock().unwrap_or_else(PoisonError::into_inner);
                     self.block(i * BLOCK, strip, input, filters, &mut task);
-                    let bias = bias.get(i * BLOCK..).unwrap_or_default();
-                    output::transform((height, width), strip, &task.sums, bias, alpha, &mut planes);
+                    let bias = finish.bias.get(i * BLOCK..).unwrap_or_default();
+                    let finish = Finish { bias, ..finish };
+                    output::transform((height, width), strip, &task.sums, finish, &mut planes);
                     give(tasks, task);
                 });
             }

@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use super::{BLOCK, GROUP, LANES, SIDE, Strip, Sums, TILE};
+use super::{BLOCK, Finish, GROUP, LANES, SIDE, Strip, Sums, TILE};
 
 /// Channels that are transformed side by side.
 const WIDE: usize = 8;
@@ -30,11 +30,11 @@ pub(super) fn transform(
     (height, width): (usize, usize),
     strip: Strip,
     sums: &[[Sums; GROUP]],
-    bias: &[f32],
-    alpha: f32,
+    finish: Finish<'_>,
     planes: &mut [f32],
 ) {
     let groups = strip.groups();
+    let Finish { bias, alpha } = finish;
     let bent = |v: f32| if v < 0.0 { alpha * v } else { v };
     let channels = planes.len() / (height * width);
     for part in 0..BLOCK / WIDE {

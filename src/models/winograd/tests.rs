@@ -70,7 +70,8 @@ fn agrees(of: Convolution, biased: bool, alpha: f32) {
                 threads.spawn(work);
             });
         };
-        of.run(&x, bytes[1..].as_chunks().0, &bias, alpha, &mut y, workspace, spread);
+        let finish = Finish { bias: &bias, alpha };
+        of.run(&x, bytes[1..].as_chunks().0, finish, &mut y, workspace, spread);
     }
     // The sums' own size, and what F(4×4, 3×3) is known to lose in 32 bits.
     let most = 2e-5 * (9.0 * of.from as f64).sqrt();
