@@ -2,20 +2,23 @@
 
 use std::{
     ffi::CString,
-    path::PathBuf,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
 
 use ort::{
     ep,
     session::builder::{GraphOptimizationLevel, SessionBuilder},
+    value::Tensor,
 };
 
 use super::{
     Card, Model, ModelError, Options, Provider, cuda,
     graph::{Places, Port, compare},
     identify,
-    onnx::{self, Changed},
+    onnx::{self, Changed, Weights},
     operator,
     provider::cache_name,
     runtime,
@@ -143,7 +146,23 @@ fn commit(mut builder: SessionBuilder, changed: &Changed) -> ort::Result<ort::se
     if changed.changes.winograd {
         builder = builder.with_operators(operator::domain()?)?;
     }
-    builder.with_config_entry(FOLDER, changed.folder.to_string_lossy())?.commit_from_memory(&changed.bytes)
+    for weights in &changed.weights {
+        let values = read(&changed.path, weights).map_err(|e| ort::Error::new(e.to_string()))?;
+        let tensor = Tensor::from_array((weights.dims.as_slice(), values))?;
+        builder = builder.with_initializer(&weights.name, tensor.into_dyn())?;
+    }
+    let folder = changed.path.parent().unwrap_or(&changed.path);
+    builder.with_config_entry(FOLDER, folder.to_string_lossy())?.commit_from_memory(&changed.bytes)
+}
+
+/// Weights of a file, read and not mapped: what others do to the file from now on changes nothing.
+fn read(path: &Path, weights: &Weights) -> io::Result<Vec<f32>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(weights.offset as u64))?;
+    let mut values = vec![0f32; weights.count];
+    file.read_exact(bytemuck::cast_slice_mut(&mut values))?;
+    values.iter_mut().for_each(|value| *value = f32::from_bits(u32::from_le(value.to_bits())));
+    Ok(values)
 }
 
 /// The card that a graph of such inputs and outputs is of, and where they are.

@@ -162,27 +162,29 @@ fn shared(model: &Model, options: &Options, size: Size, open: bool) -> Result<Ar
     Ok(loaded)
 }
 
-/// A large model that gives numbers, on another processor those of the CPU. On the CPU its convolutions
-/// are run by [`winograd`] where that pays and the runtime takes it.
-fn proved(model: &Model, options: &Options, batch: bool) -> Result<Option<Arc<Loaded>>, ModelError> {
-    let winograd = options.provider == Provider::Cpu && winograd::pays();
-    if winograd && let Some(changed) = onnx::change(&model.path, Changes { batch, winograd })? {
-        match proved_as(model, options, Some(&changed)) {
-            Err(e) if changed.changes.winograd => {
-                runtime::tell(&format!("its convolutions are left to ONNX Runtime: {e}"));
-            }
-            loaded => return loaded.map(Some),
+/// A large model, changed for its use: its batch is opened if it is to be, and on the CPU its
+/// convolutions are run by [`winograd`] where that pays and the runtime takes it. `None` where there is
+/// nothing to change.
+fn changed(model: &Model, options: &Options, batch: bool) -> Result<Option<Arc<Loaded>>, ModelError> {
+    let changes = Changes { batch, winograd: options.provider == Provider::Cpu && winograd::pays() };
+    let Some(changed) = onnx::change(&model.path, changes)? else { return Ok(None) };
+    match proved(model, options, Some(&changed)) {
+        Err(e) if changed.changes.winograd => {
+            runtime::tell(&format!("its convolutions are left to ONNX Runtime: {e}"));
         }
+        loaded => return loaded.map(Some),
     }
-    if !batch {
-        return proved_as(model, options, None).map(Some);
-    }
-    let changed = onnx::change(&model.path, Changes { batch, winograd: false })?;
-    changed.map(|changed| proved_as(model, options, Some(&changed))).transpose()
+    let changed = onnx::change(&model.path, Changes { winograd: false, ..changes })?;
+    changed.map(|changed| proved(model, options, Some(&changed))).transpose()
 }
 
-/// As [`proved`], of exactly this model.
-fn proved_as(model: &Model, options: &Options, changed: Option<&Changed>) -> Result<Arc<Loaded>, ModelError> {
+/// As [`changed`], for one image at a time or as the file has it; else as it is.
+fn single(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
+    changed(model, options, false)?.map_or_else(|| proved(model, options, None), Ok)
+}
+
+/// A large model that gives numbers, on another processor those of the CPU.
+fn proved(model: &Model, options: &Options, changed: Option<&Changed>) -> Result<Arc<Loaded>, ModelError> {
     let expected = match options.provider {
         Provider::Cpu => None,
         _ => {
@@ -207,14 +209,6 @@ fn proved_as(model: &Model, options: &Options, changed: Option<&Changed>) -> Res
         }
     }
     attempt(false)
-}
-
-/// As [`proved`], for one image at a time or as the file has it.
-fn single(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
-    match proved(model, options, false)? {
-        Some(loaded) => Ok(loaded),
-        None => proved_as(model, options, None),
-    }
 }
 
 /// One run on made-up inputs; free dimensions are 1.

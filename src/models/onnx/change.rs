@@ -47,15 +47,29 @@ pub struct Changes {
     pub winograd: bool,
 }
 
-/// A changed model. Its large weights are where they were.
+/// A changed model. Its largest weights are where they were.
 #[derive(Debug)]
 pub struct Changed {
-    /// The model, which names its large weights as data of another file.
+    /// The model, which names weights as data of another file.
     pub bytes: Vec<u8>,
-    /// Where that file is.
-    pub folder: PathBuf,
+    /// That file, links followed.
+    pub path: PathBuf,
     /// What was changed.
     pub changes: Changes,
+    /// Weights that the runtime is to be given: it would leave them in their file, where others may
+    /// overwrite them.
+    pub weights: Vec<Weights>,
+}
+
+/// A tensor of 32-bit floats in the model's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weights {
+    pub name: String,
+    pub dims: Vec<i64>,
+    /// Where it begins, in bytes.
+    pub offset: usize,
+    /// How many numbers there are.
+    pub count: usize,
 }
 
 /// The model with an open batch or other convolutions; `None` where a batch to be opened is not of one
@@ -69,16 +83,16 @@ pub fn change(path: &Path, mut changes: Changes) -> Result<Option<Changed>, Mode
     let path = path.canonicalize().map_err(unreadable)?;
     let file = map(&path)?;
     let Some(graph) = decode(&path, file.clone())?.graph else { return Ok(None) };
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
-        return Ok(None);
-    };
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(None) };
     let fates = if changes.winograd { convolution::fates(&graph) } else { HashMap::new() };
     changes.winograd = !fates.is_empty();
     if changes == Changes::default() {
         return Ok(None);
     }
-    let bytes = Rewrite { graph: &graph, file: &file, name, fates, batch: changes.batch }.model();
-    Ok(bytes.map(|bytes| Changed { bytes, folder: folder.into(), changes }))
+    let rewrite = Rewrite { graph: &graph, file: &file, name, fates, batch: changes.batch };
+    let bytes = rewrite.model();
+    let weights = rewrite.weights();
+    Ok(bytes.map(|bytes| Changed { bytes, path: path.clone(), changes, weights }))
 }
 
 struct Rewrite<'m> {
@@ -127,8 +141,10 @@ impl Rewrite<'_> {
                 (None, None) => out.extend_from_slice(&field.whole),
             }
         }
+        let given = self.given();
         for (field, tensor) in of(number::INITIALIZER).zip(&self.graph.initializer) {
-            match self.outside(tensor) {
+            let stays = !self.fates.is_empty() && !given.contains(tensor.name.as_str());
+            match self.outside(tensor).filter(|_| !stays) {
                 Some(outside) => put(&mut out, number::INITIALIZER, &outside.encode_to_vec()),
                 None => out.extend_from_slice(&field.whole),
             }
@@ -148,6 +164,31 @@ impl Rewrite<'_> {
             out.extend_from_slice(&field.whole);
         }
         Some(out)
+    }
+
+    /// The names of the weights of other convolutions.
+    fn given(&self) -> HashSet<&str> {
+        let filters = |fate: &Fate| match fate {
+            Fate::Replaced(node) => node.input.get(1).cloned(),
+            Fate::Dropped => None,
+        };
+        let filters: HashSet<String> = self.fates.values().filter_map(filters).collect();
+        let names = self.graph.initializer.iter().map(|tensor| tensor.name.as_str());
+        names.filter(|name| filters.contains(*name)).collect()
+    }
+
+    fn weights(&self) -> Vec<Weights> {
+        let given = self.given();
+        let tensors = self.graph.initializer.iter().filter(|tensor| given.contains(tensor.name.as_str()));
+        let weights = |tensor: &TensorProto| {
+            Some(Weights {
+                name: tensor.name.clone(),
+                dims: tensor.dims.clone(),
+                offset: self.offset(tensor)?,
+                count: tensor.raw_data.len() / size_of::<f32>(),
+            })
+        };
+        tensors.filter_map(weights).collect()
     }
 
     /// What is worked out from the inputs; all else is the same for every image.
@@ -205,16 +246,19 @@ impl Rewrite<'_> {
         tensor.raw_data.chunks(8).map(number).collect()
     }
 
-    /// A large tensor, as one whose data lies in another file: the model's own.
-    fn outside(&self, tensor: &TensorProto) -> Option<TensorProto> {
+    /// Where a large tensor's data is in the file.
+    fn offset(&self, tensor: &TensorProto) -> Option<usize> {
         if tensor.raw_data.len() < LARGE || tensor.data_location == EXTERNAL {
             return None;
         }
         // A part of the mapping.
         let offset = (tensor.raw_data.as_ptr() as usize).checked_sub(self.file.as_ptr() as usize)?;
-        if offset + tensor.raw_data.len() > self.file.len() {
-            return None;
-        }
+        (offset + tensor.raw_data.len() <= self.file.len()).then_some(offset)
+    }
+
+    /// A large tensor, as one whose data lies in another file: the model's own.
+    fn outside(&self, tensor: &TensorProto) -> Option<TensorProto> {
+        let offset = self.offset(tensor)?;
         let entry = |key: &str, value: String| Entry { key: key.into(), value };
         Some(TensorProto {
             dims: tensor.dims.clone(),

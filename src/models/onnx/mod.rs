@@ -12,7 +12,7 @@ use half::f16;
 use memmap2::Mmap;
 use prost::{Message, bytes::Bytes};
 
-pub(super) use change::{Changed, Changes, change};
+pub(super) use change::{Changed, Changes, Weights, change};
 
 use super::ModelError;
 use crate::files;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{make_up, proved, single};
+use super::{changed, make_up, single};
 use crate::models::{Model, ModelError, Options, Provider, loaded::Loaded, runtime, session::Session};
 
 /// The part of what a mixed-up image would change by that two images in one run may differ from each
@@ -11,7 +11,7 @@ const SHARE: f32 = 0.1;
 /// The part of an image's own spread.
 const OF_SPREAD: f32 = 0.05;
 
-/// A large model as [`proved`] has it, its batch opened where that pays and is sound.
+/// A large model as [`changed`] has it, its batch opened where that pays and is sound.
 pub(super) fn proved_open(model: &Model, options: &Options) -> Result<Arc<Loaded>, ModelError> {
     if options.provider != Provider::Cpu {
         options.check(model)?;
@@ -34,7 +34,7 @@ fn open(
         let path = model.path.display();
         runtime::tell(&format!("{path}: faces go through it one by one, not in batches: {reason}"));
     };
-    let opened = match proved(model, options, true) {
+    let opened = match changed(model, options, true) {
         Ok(Some(opened)) => Ok(opened),
         Ok(None) => {
             let loaded = alone()?;
