@@ -3,7 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::schema::{AttributeProto, GraphProto, NodeProto, OperatorSet, TensorProto, attribute, element};
+use super::schema::{
+    AttributeProto, EXTERNAL, GraphProto, NodeProto, OperatorSet, TensorProto, attribute, element,
+};
 use crate::models::operator::{ALPHA, DOMAIN, NAME, PADS, VERSION};
 
 /// Channels, in and out, from which on it pays.
@@ -87,7 +89,9 @@ fn pads(node: &NodeProto, weights: &HashMap<&str, &TensorProto>) -> Option<[i64;
     }
     let filters = weights.get(node.input[1].as_str())?;
     let &[to, from, 3, 3] = filters.dims.as_slice() else { return None };
-    if filters.data_type != element::FLOAT || to < LEAST || from < LEAST {
+    // Weights in other files would be used where they lie, and others may overwrite them.
+    let elsewhere = filters.data_location == EXTERNAL;
+    if filters.data_type != element::FLOAT || elsewhere || to < LEAST || from < LEAST {
         return None;
     }
     let mut pads = [0; 4];
@@ -146,7 +150,8 @@ mod tests {
     }
 
     fn graph(node: Vec<NodeProto>) -> GraphProto {
-        let initializer = vec![weights("many", &[96, 64, 3, 3]), weights("few", &[64, 3, 3, 3])];
+        let mut initializer = vec![weights("many", &[96, 64, 3, 3]), weights("few", &[64, 3, 3, 3])];
+        initializer.push(TensorProto { data_location: EXTERNAL, ..weights("away", &[64, 64, 3, 3]) });
         GraphProto { node, initializer, ..Default::default() }
     }
 
@@ -187,6 +192,7 @@ mod tests {
         let conv = |inputs: &[&str], attribute| node("Conv", inputs, "y", attribute);
         let stays = |conv: NodeProto| assert!(fates(&graph(vec![conv.clone()])).is_empty(), "{conv:?}");
         stays(conv(&["x", "few"], vec![]));
+        stays(conv(&["x", "away"], vec![]));
         stays(conv(&["x", "computed"], vec![]));
         stays(conv(&["x"], vec![]));
         stays(conv(&["x", "many", ""], vec![]));
