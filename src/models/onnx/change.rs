@@ -168,13 +168,11 @@ impl Rewrite<'_> {
 
     /// The names of the weights of other convolutions.
     fn given(&self) -> HashSet<&str> {
-        let filters = |fate: &Fate| match fate {
-            Fate::Replaced(node) => node.input.get(1).cloned(),
+        let replaced = self.fates.values().filter_map(|fate| match fate {
+            Fate::Replaced(node) => node.input.get(1),
             Fate::Dropped => None,
-        };
-        let filters: HashSet<String> = self.fates.values().filter_map(filters).collect();
-        let names = self.graph.initializer.iter().map(|tensor| tensor.name.as_str());
-        names.filter(|name| filters.contains(*name)).collect()
+        });
+        replaced.map(String::as_str).collect()
     }
 
     fn weights(&self) -> Vec<Weights> {

@@ -52,24 +52,28 @@ pub(super) fn dims(tensor: &TensorProto) -> Result<(Vec<usize>, usize), String> 
 
 /// The elements of a tensor of floats.
 pub(super) fn floats(tensor: &TensorProto) -> Result<Vec<f32>, String> {
-    let (_, count) = stored(tensor, element::FLOAT)?;
-    if tensor.raw_data.is_empty() {
-        return sized(tensor, tensor.float_data.clone(), count);
-    }
-    let (chunks, rest) = tensor.raw_data.as_chunks::<4>();
-    let whole = if rest.is_empty() { chunks.len() } else { 0 };
-    sized(tensor, chunks[..whole].iter().map(|&b| f32::from_le_bytes(b)).collect(), count)
+    elements(tensor, element::FLOAT, &tensor.float_data, f32::from_le_bytes)
 }
 
 /// The elements of a tensor of 64-bit integers.
 pub(super) fn longs(tensor: &TensorProto) -> Result<Vec<i64>, String> {
-    let (_, count) = stored(tensor, element::INT64)?;
+    elements(tensor, element::INT64, &tensor.int64_data, i64::from_le_bytes)
+}
+
+/// The elements of a tensor of one `kind`: `listed`, or of `N` raw bytes each.
+fn elements<T: Clone, const N: usize>(
+    tensor: &TensorProto,
+    kind: i32,
+    listed: &[T],
+    read: impl Fn([u8; N]) -> T,
+) -> Result<Vec<T>, String> {
+    let (_, count) = stored(tensor, kind)?;
     if tensor.raw_data.is_empty() {
-        return sized(tensor, tensor.int64_data.clone(), count);
+        return sized(tensor, listed.to_vec(), count);
     }
-    let (chunks, rest) = tensor.raw_data.as_chunks::<8>();
+    let (chunks, rest) = tensor.raw_data.as_chunks::<N>();
     let whole = if rest.is_empty() { chunks.len() } else { 0 };
-    sized(tensor, chunks[..whole].iter().map(|&b| i64::from_le_bytes(b)).collect(), count)
+    sized(tensor, chunks[..whole].iter().map(|&bytes| read(bytes)).collect(), count)
 }
 
 fn stored(tensor: &TensorProto, kind: i32) -> Result<(Vec<usize>, usize), String> {
