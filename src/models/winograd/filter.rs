@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use super::{BLOCK, DEPTH, FILTERS, LANES, PLACES, Sums};
+use super::{DEPTH, LANES, Lanes, PLACES, filters_of_place};
 
 /// Channels that are transformed side by side.
 const WIDE: usize = 8;
@@ -28,21 +28,21 @@ fn line(g: [Wide; 3]) -> [Wide; 6] {
 }
 
 /// The filters of a block of output channels, from `channel`, and `depth` input channels, from `first`,
-/// to `to` (place, half a block, input channel). Channels past the last are zero.
+/// to `to` (place, part of the block, input channel). Channels past the last are zero.
 #[multiversion(targets("x86_64+avx2+fma"))]
-pub(super) fn transform(
+pub(super) fn transform<const PARTS: usize>(
     filters: &[[u8; 4]],
     (all, from): (usize, usize),
     channel: usize,
     first: usize,
     depth: usize,
-    to: &mut [Sums],
+    to: &mut [Lanes],
 ) {
-    debug_assert_eq!(to.len(), PLACES * FILTERS);
-    for part in 0..BLOCK / WIDE {
+    debug_assert_eq!(to.len(), PLACES * filters_of_place(PARTS));
+    for part in 0..PARTS * LANES / WIDE {
         // What stands for channels past the last is not looked at.
-        let row = |i: usize| &filters[((channel + part * WIDE + i).min(all - 1) * from + first) * 9..];
-        let rows: [&[[[u8; 4]; 9]]; WIDE] = std::array::from_fn(|i| &row(i).as_chunks().0[..depth]);
+        let of = |i: usize| &filters[((channel + part * WIDE + i).min(all - 1) * from + first) * 9..];
+        let rows: [&[[[u8; 4]; 9]]; WIDE] = std::array::from_fn(|i| &of(i).as_chunks().0[..depth]);
         let (half, lane) = (part * WIDE / LANES, part * WIDE % LANES);
         for k in 0..depth {
             let mut taps = [[0.0; WIDE]; 9];
@@ -58,7 +58,7 @@ pub(super) fn transform(
                 let places = line([*left, middle, right]);
                 for (x, value) in places.iter().enumerate() {
                     let place = 6 * y + x;
-                    let to = &mut to[place * FILTERS + half * DEPTH + k];
+                    let to = &mut to[place * filters_of_place(PARTS) + half * DEPTH + k];
                     to.as_chunks_mut::<WIDE>().0[lane / WIDE] = *value;
                 }
             }

@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use super::{Convolution, DEPTH, GROUP, PLACES, SIDE, Strip, TILE};
+use super::{Convolution, DEPTH, PLACES, SIDE, Strip, TILE};
 
 /// Bᵀ d.
 #[inline(always)]
@@ -15,7 +15,7 @@ fn line(d: [f32; SIDE]) -> [f32; SIDE] {
 
 /// The tiles of `channels` channels from `first`, to `to` (place, group of tiles, channel, tile).
 #[multiversion(targets("x86_64+avx2+fma"))]
-pub(super) fn transform(
+pub(super) fn transform<const GROUP: usize>(
     of: &Convolution,
     x: &[f32],
     first: usize,

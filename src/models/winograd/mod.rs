@@ -22,8 +22,6 @@ const SIDE: usize = TILE + 2;
 const PLACES: usize = SIDE * SIDE;
 /// Output channels side by side in the product.
 const LANES: usize = 16;
-/// Output channels a block.
-const BLOCK: usize = LANES;
 /// Input channels a block: one block of filters and its sums lie in a core's second cache.
 const DEPTH: usize = 128;
 /// Tiles of a strip at most, but for images so wide that one row of tiles has more.
@@ -31,14 +29,13 @@ const STRIP: usize = 128;
 /// The transformed inputs of a strip at most, in numbers, where it has more than [`STRIP`] / 2 tiles.
 const MOST: usize = 3 << 20;
 
-/// Tiles side by side: their sums, of [`LANES`] channels each, are held in registers.
-const GROUP: usize = 6;
+/// [`LANES`] output channels of a tile or of a filter.
+type Lanes = [f32; LANES];
 
 /// Filters of a place, and one more: places that lie a power of two apart would share a cache's lines.
-const FILTERS: usize = DEPTH * BLOCK / LANES + 1;
-
-/// Where the outputs of a product's block are summed, [`LANES`] channels of a tile together.
-type Sums = [f32; LANES];
+const fn filters_of_place(parts: usize) -> usize {
+    DEPTH * parts + 1
+}
 
 /// A convolution with stride 1: `batch` × `from` × `height` × `width` to `to` channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,17 +66,25 @@ pub(super) fn pays() -> bool {
     return cfg!(target_arch = "aarch64");
 }
 
+/// Whether there are thirty-two registers of sixteen numbers.
+fn wide() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 /// What tasks work in, to be kept between runs.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    input: Vec<[f32; GROUP]>,
+    input: Vec<f32>,
     tasks: Mutex<Vec<Task>>,
 }
 
 #[derive(Debug, Default)]
 struct Task {
-    filters: Vec<Sums>,
-    sums: Vec<[Sums; GROUP]>,
+    filters: Vec<Lanes>,
+    sums: Vec<Lanes>,
     rows: Vec<f32>,
 }
 
@@ -94,15 +99,15 @@ struct Strip {
 }
 
 impl Strip {
-    fn groups(&self) -> usize {
-        (self.rows * self.columns).div_ceil(GROUP)
+    fn groups(&self, group: usize) -> usize {
+        (self.rows * self.columns).div_ceil(group)
     }
 
-    /// Numbers of a place's inputs, in groups, and some more, as of [`FILTERS`].
-    fn inputs(&self) -> usize {
+    /// A place's inputs, in groups, and some more, as in [`filters_of_place`].
+    fn inputs(&self, group: usize) -> usize {
         const PAGE: usize = 4096;
-        let bytes = |inputs: usize| inputs * size_of::<[f32; GROUP]>() % PAGE;
-        let mut inputs = self.groups() * DEPTH;
+        let bytes = |inputs: usize| inputs * group * size_of::<f32>() % PAGE;
+        let mut inputs = self.groups(group) * DEPTH;
         while !(64..160).contains(&bytes(inputs)) {
             inputs += 1;
         }
@@ -132,6 +137,24 @@ impl Convolution {
         workspace: &mut Workspace,
         spread: impl Fn(usize, &(dyn Fn(usize) + Sync)),
     ) {
+        if wide() {
+            self.run_as::<8, 2>(x, filters, finish, y, workspace, spread);
+        } else {
+            self.run_as::<6, 1>(x, filters, finish, y, workspace, spread);
+        }
+    }
+
+    /// [`Convolution::run`] with the sums of `GROUP` tiles of `PARTS` times [`LANES`] output channels in
+    /// registers.
+    fn run_as<const GROUP: usize, const PARTS: usize>(
+        &self,
+        x: &[f32],
+        filters: &[[u8; 4]],
+        finish: Finish<'_>,
+        y: &mut [f32],
+        workspace: &mut Workspace,
+        spread: impl Fn(usize, &(dyn Fn(usize) + Sync)),
+    ) {
         let (height, width) = self.output();
         let &Convolution { batch, from, to, .. } = self;
         let image = from * self.height * self.width;
@@ -147,11 +170,11 @@ impl Convolution {
         for (x, y) in x.chunks(image).zip(y.chunks_mut(to * height * width)) {
             for first in (0..rows).step_by(step) {
                 let strip = Strip { first, rows: step.min(rows - first), columns };
-                let block = PLACES * strip.inputs();
-                input.resize(from.div_ceil(DEPTH) * block, [0.0; GROUP]);
+                let block = PLACES * strip.inputs(GROUP);
+                input.resize(from.div_ceil(DEPTH) * block * GROUP, 0.0);
                 {
                     let blocks: Vec<Mutex<&mut [[f32; GROUP]]>> =
-                        input.chunks_mut(block).map(Mutex::new).collect();
+                        input.as_chunks_mut().0.chunks_mut(block).map(Mutex::new).collect();
                     spread(blocks.len(), &|i| {
                         let mut task = take(tasks);
                         let mut to = blocks[i].lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,16 +183,22 @@ impl Convolution {
                         give(tasks, task);
                     });
                 }
-                let input = &input[..];
+                let input: &[[f32; GROUP]] = input.as_chunks().0;
                 let planes: Vec<Mutex<&mut [f32]>> =
-                    y.chunks_mut(BLOCK * height * width).map(Mutex::new).collect();
+                    y.chunks_mut(PARTS * LANES * height * width).map(Mutex::new).collect();
                 spread(planes.len(), &|i| {
                     let mut task = take(tasks);
                     let mut planes = planes[i].lock().unwrap_or_else(PoisonError::into_inner);
-                    self.block(i * BLOCK, strip, input, filters, &mut task);
-                    let bias = finish.bias.get(i * BLOCK..).unwrap_or_default();
+                    self.block::<GROUP, PARTS>(i * PARTS * LANES, strip, input, filters, &mut task);
+                    let bias = finish.bias.get(i * PARTS * LANES..).unwrap_or_default();
                     let finish = Finish { bias, ..finish };
-                    output::transform((height, width), strip, &task.sums, finish, &mut planes);
+                    output::transform::<GROUP, PARTS>(
+                        (height, width),
+                        strip,
+                        &task.sums,
+                        finish,
+                        &mut planes,
+                    );
                     give(tasks, task);
                 });
             }
@@ -177,7 +206,7 @@ impl Convolution {
     }
 
     /// The sums of a block of output channels, from `channel`, over all input channels.
-    fn block(
+    fn block<const GROUP: usize, const PARTS: usize>(
         &self,
         channel: usize,
         strip: Strip,
@@ -185,15 +214,15 @@ impl Convolution {
         filters: &[[u8; 4]],
         task: &mut Task,
     ) {
-        let groups = strip.groups();
+        let groups = strip.groups(GROUP);
         let Task { filters: transformed, sums, .. } = task;
         sums.clear();
-        sums.resize(PLACES * groups * (BLOCK / LANES), [[0.0; LANES]; GROUP]);
-        transformed.resize(PLACES * FILTERS, [0.0; LANES]);
-        for (i, input) in input.chunks(PLACES * strip.inputs()).enumerate() {
+        sums.resize(PLACES * groups * PARTS * GROUP, [0.0; LANES]);
+        transformed.resize(PLACES * filters_of_place(PARTS), [0.0; LANES]);
+        for (i, input) in input.chunks(PLACES * strip.inputs(GROUP)).enumerate() {
             let depth = DEPTH.min(self.from - i * DEPTH);
-            filter::transform(filters, (self.to, self.from), channel, i * DEPTH, depth, transformed);
-            product::add(input, transformed, sums, depth);
+            filter::transform::<PARTS>(filters, (self.to, self.from), channel, i * DEPTH, depth, transformed);
+            product::add::<GROUP, PARTS>(input, transformed, sums, depth);
         }
     }
 }

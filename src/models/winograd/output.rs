@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use super::{BLOCK, Finish, GROUP, LANES, SIDE, Strip, Sums, TILE};
+use super::{Finish, LANES, Lanes, SIDE, Strip, TILE};
 
 /// Channels that are transformed side by side.
 const WIDE: usize = 8;
@@ -26,18 +26,18 @@ fn line(m: [Wide; 6]) -> [Wide; TILE] {
 
 /// The outputs of a block of channels in a strip, to their planes.
 #[multiversion(targets("x86_64+avx2+fma"))]
-pub(super) fn transform(
+pub(super) fn transform<const GROUP: usize, const PARTS: usize>(
     (height, width): (usize, usize),
     strip: Strip,
-    sums: &[[Sums; GROUP]],
+    sums: &[Lanes],
     finish: Finish<'_>,
     planes: &mut [f32],
 ) {
-    let groups = strip.groups();
+    let tiles = strip.groups(GROUP) * GROUP;
     let Finish { bias, alpha } = finish;
     let bent = |v: f32| if v < 0.0 { alpha * v } else { v };
     let channels = planes.len() / (height * width);
-    for part in 0..BLOCK / WIDE {
+    for part in 0..PARTS * LANES / WIDE {
         let lanes = WIDE.min(channels.saturating_sub(part * WIDE));
         let planes = planes.get_mut(part * WIDE * height * width..).unwrap_or_default();
         let mut offset = [0.0; WIDE];
@@ -50,8 +50,8 @@ pub(super) fn transform(
             for (x, column) in columns.iter_mut().enumerate() {
                 let mut m = [[0.0; WIDE]; 6];
                 for (y, m) in m.iter_mut().enumerate() {
-                    let group = ((SIDE * y + x) * (BLOCK / LANES) + half) * groups + tile / GROUP;
-                    *m = sums[group][tile % GROUP].as_chunks().0[lane];
+                    let at = ((SIDE * y + x) * PARTS + half) * tiles + tile;
+                    *m = sums[at].as_chunks().0[lane];
                 }
                 *column = line(m);
             }

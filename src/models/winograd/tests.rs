@@ -53,30 +53,35 @@ fn agrees(of: Convolution, biased: bool, alpha: f32) {
     // At an odd address, as a mapped file may have it.
     let mut bytes = vec![0; 1];
     bytes.extend(filters.iter().flat_map(|v| v.to_ne_bytes()));
-    let mut y = vec![f32::NAN; of.batch * of.to * of.output().0 * of.output().1];
     let workspace = &mut Workspace::default();
-    // Twice: what a run leaves behind does not matter to the next.
-    for _ in 0..2 {
-        let next = AtomicUsize::new(0);
-        let spread = |count: usize, task: &(dyn Fn(usize) + Sync)| {
-            next.store(0, Ordering::Relaxed);
-            let work = || {
-                while let Some(i) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&i| i < count) {
-                    task(i);
-                }
-            };
-            std::thread::scope(|threads| {
-                threads.spawn(work);
-                threads.spawn(work);
-            });
+    let next = AtomicUsize::new(0);
+    let spread = |count: usize, task: &(dyn Fn(usize) + Sync)| {
+        next.store(0, Ordering::Relaxed);
+        let work = || {
+            while let Some(i) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&i| i < count) {
+                task(i);
+            }
         };
-        let finish = Finish { bias: &bias, alpha };
-        of.run(&x, bytes[1..].as_chunks().0, finish, &mut y, workspace, spread);
-    }
+        std::thread::scope(|threads| {
+            threads.spawn(work);
+            threads.spawn(work);
+        });
+    };
+    let (raw, finish) = (bytes[1..].as_chunks().0, Finish { bias: &bias, alpha });
     // The sums' own size, and what F(4×4, 3×3) is known to lose in 32 bits.
     let most = 2e-5 * (9.0 * of.from as f64).sqrt();
-    for (i, (y, sum)) in y.iter().zip(direct(&of, &x, &filters, &bias, alpha)).enumerate() {
-        assert!((f64::from(*y) - sum).abs() < most, "{of:?}, {i}: {y}, not {sum}");
+    let sums = direct(&of, &x, &filters, &bias, alpha);
+    // For registers of both sizes, and twice: what a run leaves behind does not matter to the next.
+    for way in 0..4 {
+        let mut y = vec![f32::NAN; sums.len()];
+        match way {
+            0 => of.run_as::<6, 1>(&x, raw, finish, &mut y, workspace, spread),
+            1 => of.run_as::<8, 2>(&x, raw, finish, &mut y, workspace, spread),
+            _ => of.run(&x, raw, finish, &mut y, workspace, spread),
+        }
+        for (i, (y, sum)) in y.iter().zip(&sums).enumerate() {
+            assert!((f64::from(*y) - sum).abs() < most, "{of:?}, way {way}, {i}: {y}, not {sum}");
+        }
     }
 }
 

@@ -14,7 +14,7 @@ const QUICK: f32 = 12.0;
 const POOR: f32 = 26.0;
 const GOOD: f32 = 36.0;
 const SOON: f32 = 0.5;
-const LATE: f32 = 2.0;
+const LATE: f32 = 1.5;
 /// The need of a face that has none.
 const FIRST: f32 = 1e3;
 
