@@ -10,6 +10,7 @@ mod common;
 use std::{
     path::PathBuf,
     str::FromStr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,7 +25,7 @@ const ROUNDS: usize = 5;
 
 /// A stream through an element of its own; without `file` by the mesh engine. `waits`: for networks and
 /// photos.
-fn stream(file: Option<&str>, provider: &str, batch: u32, frame: Vec<u8>, waits: bool) -> Bed {
+fn stream(file: Option<&str>, provider: &str, batch: u32, frames: &Arc<[Vec<u8>]>, waits: bool) -> Bed {
     let element = common::element(&[
         ("model-file", file.unwrap_or_default()),
         ("engine", if file.is_some() { "neural" } else { "mesh" }),
@@ -37,7 +38,7 @@ fn stream(file: Option<&str>, provider: &str, batch: u32, frame: Vec<u8>, waits:
     let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Nv12, 1920, 1080)
         .fps(gst::Fraction::new(25, 1))
         .colorimetry(&gst_video::VideoColorimetry::from_str("bt709").expect("a name that GStreamer knows"));
-    Bed::new(element, &info.build().expect("a size that GStreamer knows"), vec![frame])
+    Bed::new(element, &info.build().expect("a size that GStreamer knows"), frames.clone())
 }
 
 /// Pushes frames; the time for each.
@@ -111,30 +112,31 @@ fn main() {
     let faces: usize = arg(3, "1").parse().expect("a number of faces");
     assert!(PathBuf::from(&file).is_file(), "{file} is not there; see the head of this bench");
 
-    let frame = common::nv12(&common::crowd(1920, 1080, if faces > 1 { 240.0 } else { 400.0 }, faces));
+    let size = if faces > 1 { 240.0 } else { 400.0 };
+    let frames: Arc<[Vec<u8>]> = [common::nv12(&common::crowd(1920, 1080, size, faces))].into();
     if arg(4, "") == "switch" {
-        return switch(&mut stream(Some(&file), name, batch, frame, false));
+        return switch(&mut stream(Some(&file), name, batch, &frames, false));
     }
     println!("| memory, MB, after | resident | highest |\n|---|---|---|");
     memory("start");
     let element = |file| {
-        let mut bed = stream(file, name, batch, frame.clone(), true);
+        let mut bed = stream(file, name, batch, &frames, true);
         push(&mut bed, 12);
         bed
     };
-    let mesh = element(None);
-    memory("an element with the mesh engine");
-    let more = element(None);
-    memory("a second");
-    drop((mesh, more));
-    memory("both gone");
     let mut first = element(Some(&file));
     memory("an element with the network");
     let second = element(Some(&file));
     memory("a second");
     drop(second);
     if arg(4, "") == "memory" {
-        return;
+        drop(first);
+        memory("both gone");
+        let mesh = element(None);
+        memory("an element with the mesh engine");
+        let second = element(None);
+        memory("a second");
+        return drop((mesh, second));
     }
 
     let model = Search::default().at(Role::Swapper, file.as_ref()).expect("the model");

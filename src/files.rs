@@ -2,10 +2,13 @@
 //! flood or deceive this process.
 
 use std::{
+    fmt::Write,
     fs::{self, File, OpenOptions},
     io::{self, Read},
     path::Path,
 };
+
+use sha2::{Digest, Sha256};
 
 #[cfg(unix)]
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -44,6 +47,26 @@ fn check(found: &fs::Metadata, limit: u64) -> io::Result<()> {
 pub(crate) fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     let mut text = String::new();
     open(path, limit)?.take(limit).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// SHA-256 of a file that [`open`] takes, in lower-case hexadecimal. Reads all of it.
+///
+/// # Errors
+/// As [`open`], or as the system says.
+pub(crate) fn sha256(path: &Path, limit: u64) -> io::Result<String> {
+    let mut file = open(path, limit)?;
+    let (mut hash, mut block) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut block)? {
+            0 => break,
+            n => hash.update(&block[..n]),
+        }
+    }
+    let mut text = String::with_capacity(64);
+    for byte in hash.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
     Ok(text)
 }
 

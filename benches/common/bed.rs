@@ -1,6 +1,9 @@
 //! The element on a bench: frames go in, the clock runs while it has them.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gst::prelude::*;
 use gst_check::Harness;
@@ -35,7 +38,7 @@ pub struct Flow {
 pub struct Bed {
     pub element: gst::Element,
     harness: Harness,
-    originals: Vec<Vec<u8>>,
+    originals: Arc<[Vec<u8>]>,
     buffers: Vec<Option<gst::Buffer>>,
     period: Duration,
     count: u32,
@@ -44,7 +47,12 @@ pub struct Bed {
 
 impl Bed {
     /// Starts the element on frames of `info`; `originals` hold their bytes.
-    pub fn new(element: gst::Element, info: &gst_video::VideoInfo, originals: Vec<Vec<u8>>) -> Bed {
+    pub fn new(
+        element: gst::Element,
+        info: &gst_video::VideoInfo,
+        originals: impl Into<Arc<[Vec<u8>]>>,
+    ) -> Bed {
+        let originals = originals.into();
         let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
         let started = Instant::now();
         harness.set_src_caps(info.to_caps().expect("caps"));

@@ -1,8 +1,6 @@
 //! Which card a file belongs to when neither a card beside it nor its name tells.
 
-use std::{fmt::Write, io::Read, path::Path, sync::Arc};
-
-use sha2::{Digest, Sha256};
+use std::{path::Path, sync::Arc};
 
 use super::{
     Card, Model, ModelError, Role,
@@ -16,20 +14,8 @@ use crate::files;
 /// # Errors
 /// [`ModelError::Unreadable`].
 pub fn sha256(path: &Path) -> Result<String, ModelError> {
-    let unreadable = |e: std::io::Error| ModelError::Unreadable { path: path.into(), reason: e.to_string() };
-    let mut file = files::open(path, onnx::MOST_BYTES).map_err(unreadable)?;
-    let (mut hash, mut block) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut block).map_err(unreadable)? {
-            0 => break,
-            n => hash.update(&block[..n]),
-        }
-    }
-    let mut text = String::with_capacity(64);
-    for byte in hash.finalize() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    files::sha256(path, onnx::MOST_BYTES)
+        .map_err(|e| ModelError::Unreadable { path: path.into(), reason: e.to_string() })
 }
 
 pub(super) fn by_sha256(path: &Path, role: Role) -> Result<Option<Arc<Card>>, ModelError> {

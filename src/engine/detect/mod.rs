@@ -98,6 +98,11 @@ impl Detector {
         self.session.give_back()
     }
 
+    /// Frees what runs so far have left, for detectors that run now and then.
+    pub(crate) fn forget(&mut self) {
+        self.session.forget();
+    }
+
     /// Finds the faces of the canvas whose score is at least `threshold` (0–1) and puts them into
     /// `out`, best first, at most 512. `out` is emptied first.
     ///

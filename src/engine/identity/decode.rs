@@ -12,7 +12,7 @@ const MAX_SIDE: u32 = 32_768;
 /// Most memory a decoder may take, and most that it may give, in bytes.
 const MAX_ALLOC: u64 = 1 << 30;
 /// Most bytes of a file: those of the most pixels, uncompressed.
-const MAX_BYTES: u64 = 1 << 29;
+pub(super) const MAX_BYTES: u64 = 1 << 29;
 
 /// Reads and decodes `path`, turned as its EXIF orientation says.
 pub(super) fn decode(path: &Path) -> Result<RgbImage, SourceError> {

@@ -8,6 +8,7 @@ pub(super) mod fuzzing;
 mod list;
 mod people;
 mod portrait;
+mod prepared;
 mod recognizer;
 mod source;
 
@@ -15,7 +16,7 @@ pub use list::{expand, split_list, split_map};
 pub(crate) use people::Likeness;
 pub use people::{People, PeoplePort};
 pub(crate) use portrait::Portrait;
+pub(crate) use prepared::View;
 pub use recognizer::limit_embeddings;
 pub(crate) use recognizer::{Recognizer, alignment, norm};
-pub(crate) use source::View;
 pub use source::{Source, SourceLoader, SourceWarning};

@@ -10,7 +10,12 @@ use std::{
 
 use image::RgbImage;
 
-use super::{cut::Cut, decode::decode, portrait::Portrait};
+use super::{
+    cut::Cut,
+    decode::decode,
+    portrait::Portrait,
+    prepared::{self, Prepared, View},
+};
 use crate::{
     engine::{
         EngineError, Identity, Preparer, SourceError,
@@ -20,13 +25,10 @@ use crate::{
         landmarks::{CropBox, Landmarker, bounds},
         swap::mesh::{
             self,
-            bake::{Photo, Skin, bake},
-            shape::Shape,
-            texture::Texture,
             topology::{Mesh, VERTICES},
         },
     },
-    models::{ModelError, Pack},
+    models::{ModelError, Pack, hash},
 };
 
 /// Detector's long sides tried in turn: the usual one, one for close-ups, one for small faces.
@@ -39,46 +41,29 @@ const MOST_PHOTOS: usize = 6;
 /// A narrower face than this is worth a warning.
 const SMALL: f32 = 80.0;
 
-/// The person put in, as the mesh engine draws them.
-#[derive(Debug)]
-pub(crate) struct View {
-    pub skin: Skin,
-    pub shape: Shape,
-    /// The best photo's face, for what lies inside eyes and mouth.
-    pub photo: Texture,
-    /// Its pixels of every vertex.
-    pub uv: Box<[[f32; 2]; VERTICES]>,
-}
-
 /// A prepared source. Cheap to share; made by [`SourceLoader::load`].
 #[derive(Debug)]
 pub struct Source {
     /// Told apart from every other source of the process by this.
     id: u64,
-    view: View,
-    /// Of every photo, where the loader keeps them.
-    portraits: Vec<Portrait>,
+    prepared: Arc<Prepared>,
     /// For the swap network, once there is one.
     identity: OnceLock<Arc<Identity>>,
 }
 
 impl Source {
-    /// Of the best photos, the best first, of which there is one at least.
-    fn of(mut cuts: Vec<Cut>, portraits: Vec<Portrait>) -> Source {
-        let photos: Vec<Photo<'_>> = cuts.iter().map(Cut::photo).collect();
-        let skin = bake(&photos);
-        let best = cuts.swap_remove(0);
-        let view = View { skin, shape: Shape::of(&best.mesh), photo: best.texture, uv: best.uv };
+    fn of(prepared: Arc<Prepared>) -> Source {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Source { id, view, portraits, identity: OnceLock::new() }
+        Source { id, prepared, identity: OnceLock::new() }
     }
 
     /// Of one photo and a mesh on it, by no network.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(in crate::engine) fn of_mesh(photo: &RgbImage, mesh: &Mesh) -> Source {
         mesh::prepare();
-        Source::of(vec![Cut::new(photo, Box::new(*mesh))], vec![Portrait::cut(photo, mesh)])
+        let (cut, portrait) = (Cut::new(photo, Box::new(*mesh)), Portrait::cut(photo, mesh));
+        Source::of(Arc::new(Prepared::new(vec![cut], vec![portrait], Vec::new())))
     }
 
     /// Prepares the source for the network that `preparer` belongs to; once is enough.
@@ -87,7 +72,7 @@ impl Source {
     /// A network failed, or the source was loaded without portraits.
     pub fn identify(&self, preparer: &mut Preparer) -> Result<(), String> {
         if self.identity.get().is_none() {
-            let identity = preparer.prepare(&self.portraits)?;
+            let identity = preparer.prepare(&self.prepared.portraits)?;
             // Whoever set it meanwhile prepared the same photos.
             let _ = self.identity.set(identity);
         }
@@ -97,7 +82,7 @@ impl Source {
     /// Eye centres, nose tip and mouth corners, left to right, in pixels of the first photo; where
     /// the loader keeps portraits.
     pub fn points(&self) -> Option<[Point; 5]> {
-        self.portraits.first().map(|portrait| portrait.in_photo)
+        self.prepared.portraits.first().map(|portrait| portrait.in_photo)
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -105,7 +90,7 @@ impl Source {
     }
 
     pub(super) fn portraits(&self) -> &[Portrait] {
-        &self.portraits
+        &self.prepared.portraits
     }
 
     pub(crate) fn identity(&self) -> Option<&Identity> {
@@ -114,7 +99,7 @@ impl Source {
 
     /// What is drawn.
     pub(crate) fn view(&self) -> &View {
-        &self.view
+        &self.prepared.view
     }
 }
 
@@ -134,6 +119,8 @@ pub enum SourceWarning {
 pub struct SourceLoader {
     detector: Detector,
     landmarker: Landmarker,
+    /// Digests of both networks' files.
+    networks: [String; 2],
     portraits: bool,
 }
 
@@ -146,7 +133,9 @@ impl SourceLoader {
         mesh::prepare();
         let mut detector = Detector::load(&pack.detector)?;
         detector.give_back()?;
-        Ok(SourceLoader { detector, landmarker: Landmarker::load(&pack.landmarker, 1)?, portraits: false })
+        let landmarker = Landmarker::load(&pack.landmarker, 1)?;
+        let networks = [hash(&pack.detector.path)?, hash(&pack.landmarker.path)?];
+        Ok(SourceLoader { detector, landmarker, networks, portraits: false })
     }
 
     /// Whether sources are also loaded for a swap network, which looks at every photo.
@@ -154,17 +143,25 @@ impl SourceLoader {
         self.portraits = portraits;
     }
 
-    /// Decodes, finds the face and prepares it. `paths` are files or folders of one person's
-    /// photos, see [`expand`](super::expand). The mesh engine draws each
+    /// Decodes, finds the face and prepares it; where a source of the same photos lives already, it is
+    /// shared. `paths` are files or folders of one person's photos, see [`expand`](super::expand). The mesh engine draws each
     /// place of the face from the photo that saw it best, of the six best photos.
     ///
     /// # Errors
     /// The first file's error, when no file is usable.
     pub fn load(&mut self, paths: &[PathBuf]) -> Result<(Arc<Source>, Vec<SourceWarning>), SourceError> {
+        let paths = super::expand(paths)?;
+        let networks = self.networks.clone();
+        let prepared = prepared::shared(&paths, &networks, self.portraits, || self.prepare(&paths))?;
+        let warnings = prepared.warnings.clone();
+        Ok((Arc::new(Source::of(prepared)), warnings))
+    }
+
+    fn prepare(&mut self, paths: &[PathBuf]) -> Result<Prepared, SourceError> {
         let (mut warnings, mut errors) = (Vec::new(), Vec::new());
         let (mut cuts, mut portraits) = (Vec::new(), Vec::new());
-        for path in super::expand(paths)? {
-            match self.face(&path, &mut warnings) {
+        for path in paths {
+            match self.face(path, &mut warnings) {
                 Ok((image, mesh)) => {
                     if self.portraits {
                         portraits.push(Portrait::cut(&image, &mesh));
@@ -176,12 +173,13 @@ impl SourceLoader {
                 Err(error) => errors.push(error),
             }
         }
+        self.detector.forget();
         if cuts.is_empty() {
             let first = errors.into_iter().next();
             return Err(first.unwrap_or_else(|| SourceError::Missing { path: PathBuf::new() }));
         }
         warnings.extend(errors.iter().map(|e| SourceWarning::LeftOut(e.to_string())));
-        Ok((Arc::new(Source::of(cuts, portraits)), warnings))
+        Ok(Prepared::new(cuts, portraits, warnings))
     }
 
     /// A photo and the mesh of its largest face.

@@ -90,6 +90,11 @@ impl Session {
         Ok(())
     }
 
+    /// Frees the tensors of past runs; the next run makes new ones.
+    pub(crate) fn forget(&mut self) {
+        (self.sets, self.set) = (vec![Tensors::of(&self.loaded, 0)], 0);
+    }
+
     fn options(&self) -> ort::Result<RunOptions> {
         let mut options = RunOptions::new()?;
         if self.loaded.recorded {
