@@ -83,6 +83,8 @@ fn main() {
             p95.as_secs_f64() * 1e3,
         );
     }
+    // While it lives it would be shared.
+    drop(source);
     sources(&mut loader);
 }
 

@@ -20,6 +20,7 @@ pub(crate) struct CropScratch {
     row: Vec<u8>,
     sums: Vec<u16>,
     chroma: Vec<[f32; 2]>,
+    line: [Vec<f32>; 2],
 }
 
 /// Samples `size`² RGB pixels, interleaved (NHWC), multiplied by `gain`: the crop's pixel `(i, j)`
@@ -46,16 +47,22 @@ fn crop_with<R: Reader>(
     out: &mut [f32],
 ) {
     let encoding = r.encoding(frame.1);
-    let CropScratch { luma, row, sums, chroma } = scratch;
+    let CropScratch { luma, row, sums, chroma, line } = scratch;
     let plane = Plane::new(r, &encoding, frame, covered(map, size), shrink(map.scale()), luma, row, sums);
     colour_differences(r, &encoding, frame, map, size, chroma);
-    fill(&plane, &Taps::new(plane.map(map)), &encoding, chroma, (size, gain), out);
+    fill(&plane, &Taps::new(plane.map(map)), &encoding, chroma, (size, gain), line, out);
 }
 
 /// Pixels worked on at once.
 const LANES: usize = 8;
 
-/// Writes the crop's pixels: luma of the `plane`, colour of the squares in `chroma`.
+/// Of the pixels of a block, the square before them, counted from the one before the block's first, and
+/// the share of the next.
+const BETWEEN: [(usize, f32); LANES] =
+    [(0, 0.625), (0, 0.875), (1, 0.125), (1, 0.375), (1, 0.625), (1, 0.875), (2, 0.125), (2, 0.375)];
+
+/// Writes the crop's pixels: luma of the `plane`, colour of the squares in `chroma`, between whose centres it is
+/// interpolated. `line` is working memory.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
 fn fill(
     plane: &Plane<'_>,
@@ -63,29 +70,36 @@ fn fill(
     encoding: &Transform,
     chroma: &[[f32; 2]],
     (size, gain): (usize, f32),
+    line: &mut [Vec<f32>; 2],
     out: &mut [f32],
 ) {
     let cells = size / CELL;
-    let place = |at: usize| {
-        let v = ((at as f32 + 0.5) / CELL as f32 - 0.5).clamp(0.0, cells as f32 - 1.001);
-        (v as usize, v.fract())
-    };
+    for line in &mut *line {
+        line.clear();
+        line.resize(cells + 4, 0.0);
+    }
     for (j, row) in out.chunks_exact_mut(size * 3).take(size).enumerate() {
-        let (low, t) = place(j);
+        // A row of squares, with the first and the last one repeated.
+        let v = ((j as f32 + 0.5) / CELL as f32 - 0.5).clamp(0.0, (cells - 1) as f32);
+        let low = (v as usize).min(cells - 2);
+        let t = v - low as f32;
         let (upper, lower) = (&chroma[low * cells..][..cells], &chroma[(low + 1) * cells..][..cells]);
-        for (block, px) in row.chunks_mut(3 * LANES).enumerate() {
-            let first = block * LANES;
-            let luma = taps.luma(plane, first, j);
-            let (mut cb, mut cr) = ([0.0; LANES], [0.0; LANES]);
-            for i in 0..px.len() / 3 {
-                let (left, s) = place(first + i);
-                let at = |k: usize| {
-                    let a = upper[left][k] + s * (upper[left + 1][k] - upper[left][k]);
-                    let b = lower[left][k] + s * (lower[left + 1][k] - lower[left][k]);
-                    a + t * (b - a)
-                };
-                (cb[i], cr[i]) = (at(0), at(1));
+        for (k, line) in line.iter_mut().enumerate() {
+            for (to, (upper, lower)) in line[1..].iter_mut().zip(upper.iter().zip(lower)) {
+                *to = upper[k] + t * (lower[k] - upper[k]);
             }
+            line[0] = line[1];
+            let last = line[cells];
+            line[cells + 1..].fill(last);
+        }
+        for (block, px) in row.chunks_mut(3 * LANES).enumerate() {
+            let luma = taps.luma(plane, block * LANES, j);
+            let at = block * LANES / CELL;
+            let colour = |line: &[f32]| -> [f32; LANES] {
+                let near: [f32; 4] = std::array::from_fn(|i| line[at + i]);
+                BETWEEN.map(|(i, s)| near[i] + s * (near[i + 1] - near[i]))
+            };
+            let (cb, cr) = (colour(&line[0]), colour(&line[1]));
             let mut rgb = [[0.0; LANES]; 3];
             for i in 0..LANES {
                 let c = encoding.rgb(luma[i], cb[i], cr[i]).map(|v| v.clamp(0.0, 255.0) * gain);
@@ -116,6 +130,25 @@ fn covered(map: Similarity, size: usize) -> Rect {
 pub(crate) fn settle<T>(memory: &mut Vec<T>, needed: usize) {
     if memory.capacity() < needed {
         memory.reserve(4 * needed);
+    }
+}
+
+/// Divides sums of bytes by how many there are, at most 64².
+#[derive(Clone, Copy)]
+struct Mean {
+    half: u32,
+    /// 2³² / count, rounded up.
+    inverse: u64,
+}
+
+impl Mean {
+    fn of(count: u32) -> Mean {
+        Mean { half: count / 2, inverse: (1u64 << 32).div_ceil(u64::from(count.max(1))) }
+    }
+
+    /// `sum` / count to the nearest: as an exact division gives, since sums are below 2²¹.
+    fn round(self, sum: u32) -> u8 {
+        ((u64::from(sum + self.half) * self.inverse) >> 32) as u8
     }
 }
 
@@ -171,10 +204,14 @@ impl<'a> Plane<'a> {
                     *sum += u16::from(*v);
                 }
             }
-            for (to, sums) in to.iter_mut().zip(sums.chunks(shrink)) {
-                let count = (sums.len() * (last - first)) as u32;
-                let sum: u32 = sums.iter().map(|&s| u32::from(s)).sum();
-                *to = ((sum + count / 2) / count) as u8;
+            let rows = (last - first) as u32;
+            let whole = Mean::of(shrink as u32 * rows);
+            let (boxes, rest) = sums.split_at(read - read % shrink);
+            for (to, sums) in to.iter_mut().zip(boxes.chunks_exact(shrink)) {
+                *to = whole.round(sums.iter().map(|&s| u32::from(s)).sum());
+            }
+            if let (Some(to), false) = (to.last_mut(), rest.is_empty()) {
+                *to = Mean::of(rest.len() as u32 * rows).round(rest.iter().map(|&s| u32::from(s)).sum());
             }
         }
         Plane { data, width: columns, height: rows, left, top, shrink }
@@ -196,21 +233,21 @@ impl<'a> Plane<'a> {
     fn at(&self, x: [i32; LANES], y: [i32; LANES]) -> [f32; LANES] {
         let (right, bottom) = ((self.width as i32 - 1) << 16, (self.height as i32 - 1) << 16);
         let (x, y) = (x.map(|x| x.max(0).min(right)), y.map(|y| y.max(0).min(bottom)));
-        let mut cells = [[0i32; LANES]; 4];
+        // Two neighbours of a row in one number.
+        let mut pairs = [[0i32; LANES]; 2];
         for i in 0..LANES {
             let at = (y[i] >> 16) as usize * self.width + (x[i] >> 16) as usize;
             if let Some(cell) = self.data.get(at..at + self.width + 2) {
-                (cells[0][i], cells[1][i]) = (i32::from(cell[0]), i32::from(cell[1]));
-                (cells[2][i], cells[3][i]) = (i32::from(cell[self.width]), i32::from(cell[self.width + 1]));
+                let pair = |at: usize| i32::from(u16::from_le_bytes([cell[at], cell[at + 1]]));
+                (pairs[0][i], pairs[1][i]) = (pair(0), pair(self.width));
             }
         }
         let mut out = [0.0; LANES];
         for i in 0..LANES {
             // Whole numbers below 2²⁴: exact.
             let (fx, fy) = (((x[i] >> 8) & 255) as f32, ((y[i] >> 8) & 255) as f32);
-            let cell = |k: usize| cells[k][i] as f32;
-            let top = cell(0) * (256.0 - fx) + cell(1) * fx;
-            let low = cell(2) * (256.0 - fx) + cell(3) * fx;
+            let [top, low] =
+                pairs.map(|pair| (pair[i] & 255) as f32 * (256.0 - fx) + (pair[i] >> 8) as f32 * fx);
             out[i] = top * (256.0 - fy) + low * fy;
         }
         out
@@ -293,4 +330,25 @@ fn colour_differences<R: Reader>(
     }
     let share = 1.0 / (CELL * CELL) as f32;
     out.iter_mut().flatten().for_each(|sum| *sum *= share);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_those_of_a_division() {
+        for rows in 1..=64 {
+            for columns in 1..=64 {
+                let (count, mean) = (rows * columns, Mean::of(rows * columns));
+                let at_edges = (0..256).flat_map(|v| {
+                    let edge = v * count + count.div_ceil(2);
+                    [edge.saturating_sub(1), edge, edge + 1]
+                });
+                for sum in at_edges.filter(|&sum| sum <= 255 * count) {
+                    assert_eq!(u32::from(mean.round(sum)), (sum + count / 2) / count, "{sum} of {count}");
+                }
+            }
+        }
+    }
 }

@@ -107,7 +107,7 @@ fn copy(frame: &Frame<'_>, mesh: &Mesh, opening: &Opening, level: &mut Level) ->
             for x in 0..=level.width {
                 let c = r.components(left + x.min(level.width - 1), from);
                 let [red, green, blue] =
-                    r.rgb(c.map(f32::from)).map(|v| v.round().clamp(0.0, 255.0) as u8);
+                    r.rgb(c.map(f32::from)).map(|v| (v.clamp(0.0, 255.0) + 0.5) as u8);
                 level.data.push(u32::from_le_bytes([red, green, blue, 0]));
             }
         }

@@ -179,7 +179,7 @@ const LANES: usize = 8;
 /// Rounds to 0–255.
 #[inline(always)]
 fn to_bytes(value: f32x8) -> [u8; LANES] {
-    let whole = (value + 0.5).max(f32x8::ZERO).min(f32x8::splat(255.0)).fast_trunc_int();
+    let whole = (value + 0.5).fast_max(f32x8::ZERO).fast_min(f32x8::splat(255.0)).fast_trunc_int();
     whole.to_array().map(|v| v as u8)
 }
 
@@ -190,8 +190,8 @@ fn add_detail(texel: [f32x8; 3], contrast: f32x8, gleam: f32x8, base: [f32x8; 3]
     let [change, red, blue] = texel.map(|v| (v - 256.0 * ZERO) * contrast);
     let (red, blue) = (red * colour, blue * colour);
     let luma = base[0] * LUMA[0] + base[1] * LUMA[1] + base[2] * LUMA[2];
-    let factor = change.min(f32x8::ZERO) / luma.max(f32x8::splat(DARK)) + 1.0;
-    let gleam = change.max(f32x8::ZERO) * gleam;
+    let factor = change.fast_min(f32x8::ZERO) / luma.fast_max(f32x8::splat(DARK)) + 1.0;
+    let gleam = change.fast_max(f32x8::ZERO) * gleam;
     // The residues leave luma as it is.
     let green = (red * LUMA[0] + blue * LUMA[2]) * (-1.0 / LUMA[1]);
     [base[0] * factor + gleam + red, base[1] * factor + gleam + green, base[2] * factor + gleam + blue]
@@ -250,7 +250,7 @@ fn draw(
                 continue;
             }
         };
-        let cover = (t * step[2] + start[2]).max(f32x8::ZERO).min(f32x8::ONE);
+        let cover = (t * step[2] + start[2]).fast_max(f32x8::ZERO).fast_min(f32x8::ONE);
         let share = cover * cover * (3.0 - 2.0 * cover);
         let mut alpha = to_bytes(share * brush.opacity);
         let span = first..first + count;

@@ -144,10 +144,26 @@ fn post(value: f32) -> f32 {
     (value.clamp(0.5, 1.0) - 0.5) * 2.0
 }
 
-/// Adds `weight` times as many of `from` to `to`.
+/// Sums of `to.len()` numbers each, from `start(k)` of `from` on, by the weights of a kernel of which
+/// `half` is the middle and one side.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
-fn add(to: &mut [f32], from: &[f32], weight: f32) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to += weight * from);
+fn weigh(to: &mut [f32], from: &[f32], half: &[f32], start: impl Fn(usize) -> usize) {
+    const LANES: usize = 32;
+    let radius = half.len() - 1;
+    let (blocks, rest) = to.as_chunks_mut::<LANES>();
+    let done = blocks.len() * LANES;
+    for (block, to) in blocks.iter_mut().enumerate() {
+        let mut sums = [0.0; LANES];
+        for k in 0..=2 * radius {
+            let (weight, from) = (half[k.abs_diff(radius)], &from[start(k) + block * LANES..][..LANES]);
+            sums.iter_mut().zip(from).for_each(|(sum, v)| *sum += weight * v);
+        }
+        *to = sums;
+    }
+    for (at, to) in rest.iter_mut().enumerate() {
+        let sum = |k: usize| half[k.abs_diff(radius)] * from[start(k) + done + at];
+        *to = (0..=2 * radius).map(sum).sum();
+    }
 }
 
 /// Gaussian blur of a square, mirrored at its edges without repeating them.
@@ -176,19 +192,13 @@ pub(crate) fn gauss(
     let (whole, line) = scratch.split_at_mut(side * side);
     // Down the columns, row by row, so that all reads are in a row.
     for (j, to) in whole.chunks_exact_mut(side).enumerate() {
-        for k in -(radius as isize)..=radius as isize {
-            let from = &square[mirror(j as isize + k) * side..][..side];
-            add(to, from, kernel[k.unsigned_abs()]);
-        }
+        weigh(to, square, kernel, |k| mirror((j + k) as isize - radius as isize) * side);
     }
     for (from, to) in whole.chunks_exact(side).zip(square.chunks_exact_mut(side)) {
         for (at, v) in line.iter_mut().enumerate() {
             *v = from[mirror(at as isize - radius as isize)];
         }
-        to.fill(0.0);
-        for k in 0..=2 * radius {
-            add(to, &line[k..], kernel[k.abs_diff(radius)]);
-        }
+        weigh(to, line, kernel, |k| k);
     }
 }
 

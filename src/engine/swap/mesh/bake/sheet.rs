@@ -106,7 +106,7 @@ impl Sheet {
 
     pub fn into_texture(self) -> Texture {
         let bytes = |d: &[f32; 3]| {
-            let [r, g, b] = d.map(|v| (v + ZERO).round().clamp(0.0, 255.0) as u8);
+            let [r, g, b] = d.map(|v| ((v + ZERO).clamp(0.0, 255.0) + 0.5) as u8);
             [r, g, b, 0]
         };
         let rgbx = self.detail.iter().flat_map(bytes).collect();
