@@ -128,9 +128,9 @@ fn row(
         if weight <= 0.0 {
             continue;
         }
-        let [red, green, blue, _] = (colour * (1.0 / weight)).to_array();
+        let levels = (colour * (1.0 / weight) + 0.5).fast_max(f32x4::ZERO).fast_min(f32x4::splat(255.0));
+        let [red, green, blue, _] = levels.fast_trunc_int().to_array().map(|v| v as u8);
         band.a[at + x] = (weight * alpha + 0.5) as u8;
-        (band.r[at + x], band.g[at + x], band.b[at + x]) =
-            ((red + 0.5) as u8, (green + 0.5) as u8, (blue + 0.5) as u8);
+        (band.r[at + x], band.g[at + x], band.b[at + x]) = (red, green, blue);
     }
 }

@@ -2,7 +2,10 @@
 
 use wide::f32x4;
 
-use super::mask::Inverse;
+use super::{
+    crop::{BITS, fixed},
+    mask::Inverse,
+};
 use crate::engine::{
     frame::{Frame, Layer, Region},
     geometry::{Point, Similarity},
@@ -135,10 +138,13 @@ impl Patch {
 
     fn draw(&self, band: &mut Band<'_>, region: Region, back: Inverse, opacity: f32) {
         let stride = self.side + 2;
+        let gain = f32x4::new([1.0, 1.0, 1.0, opacity]);
         // In texels, the first of which has its centre at 0.
         let across = (self.columns.0 as f32, self.columns.1 as f32 + 1.0);
         let down = (self.rows.0 as f32, self.rows.1 as f32 + 1.0);
         let (du, dv) = back.step();
+        let range = |(low, high): (f32, f32)| fixed(low)..fixed(high);
+        let (columns, rows) = (range(across), range(down));
         for y in 0..band.rows {
             let at = back.apply(region.x as f32 + 0.5, (region.y + band.top + y) as f32 + 0.5);
             let (u0, v0) = (at.x + 0.5, at.y + 0.5);
@@ -146,13 +152,16 @@ impl Patch {
             let (r, g) = (&mut band.r[row.clone()], &mut band.g[row.clone()]);
             let (b, a) = (&mut band.b[row.clone()], &mut band.a[row]);
             let (first, end) = inside([(u0, du, across), (v0, dv, down)], region.width);
+            let (mut u, mut v) = (fixed(u0 + first as f32 * du), fixed(v0 + first as f32 * dv));
             for x in first..end {
-                let (u, v) = (u0 + x as f32 * du, v0 + x as f32 * dv);
-                if !(u >= across.0 && u < across.1 && v >= down.0 && v < down.1) {
+                let at = (u, v);
+                (u, v) = (u + fixed(du), v + fixed(dv));
+                if !(columns.contains(&at.0) && rows.contains(&at.1)) {
                     continue;
                 }
-                let (i, j) = (u as usize, v as usize);
-                let (fu, fv) = (f32x4::splat(u - i as f32), f32x4::splat(v - j as f32));
+                let (i, j) = ((at.0 >> BITS) as usize, (at.1 >> BITS) as usize);
+                let fraction = |at: i64| f32x4::splat((at as u32 >> 8) as f32 * (1.0 / (1 << 24) as f32));
+                let (fu, fv) = (fraction(at.0), fraction(at.1));
                 let at = j * stride + i;
                 let (top, low) = (&self.texels[at..at + 2], &self.texels[at + stride..at + stride + 2]);
                 let mixed = |pair: &[[f32; 4]]| {
@@ -160,9 +169,10 @@ impl Patch {
                     left + fu * (right - left)
                 };
                 let (top, low) = (mixed(top), mixed(low));
-                let [red, green, blue, mask] = (top + fv * (low - top)).to_array();
-                a[x] = (mask * opacity + 0.5) as u8;
-                (r[x], g[x], b[x]) = ((red + 0.5) as u8, (green + 0.5) as u8, (blue + 0.5) as u8);
+                let levels = (top + fv * (low - top)) * gain + 0.5;
+                let levels = levels.fast_max(f32x4::ZERO).fast_min(f32x4::splat(255.0)).fast_trunc_int();
+                let [red, green, blue, mask] = levels.to_array().map(|v| v as u8);
+                (r[x], g[x], b[x], a[x]) = (red, green, blue, mask);
             }
         }
     }
