@@ -154,7 +154,7 @@ impl Mean {
 
 /// Luma of a part of the frame, box-filtered by `shrink`.
 struct Plane<'a> {
-    /// With a row and a pixel more than `width` × `height`, of any value.
+    /// With three rows and four pixels more than `width` × `height`, of any value.
     data: &'a [u8],
     width: usize,
     height: usize,
@@ -183,11 +183,12 @@ impl<'a> Plane<'a> {
         let (left, columns) = span(wanted.x, wanted.width, width);
         let (top, rows) = span(wanted.y, wanted.height, height);
         let read = (columns * shrink).min(width - left);
-        settle(data, columns * rows + columns + 1);
+        let needed = columns * (rows + 3) + 4;
+        settle(data, needed);
         settle(row, read);
         settle(sums, read);
         data.clear();
-        data.resize(columns * rows + columns + 1, 0);
+        data.resize(needed, 0);
         row.resize(read, 0);
         for (j, to) in data.chunks_exact_mut(columns).take(rows).enumerate() {
             if shrink == 1 {
@@ -228,27 +229,51 @@ impl<'a> Plane<'a> {
         }
     }
 
-    /// Bilinear luma times 65536 at 16.16 coordinates of pixel centres; the edge is repeated.
+    /// The sum of bilinear luma times 65536 at taps around 16.16 coordinates of pixel centres, less than
+    /// two pixels apart from each other; the edge is repeated.
     #[inline(always)]
-    fn at(&self, x: [i32; LANES], y: [i32; LANES]) -> [f32; LANES] {
+    fn sum(&self, x: [i32; LANES], y: [i32; LANES], taps: &[(i32, i32)]) -> [f32; LANES] {
         let (right, bottom) = ((self.width as i32 - 1) << 16, (self.height as i32 - 1) << 16);
-        let (x, y) = (x.map(|x| x.max(0).min(right)), y.map(|y| y.max(0).min(bottom)));
-        // Two neighbours of a row in one number.
-        let mut pairs = [[0i32; LANES]; 2];
+        let inside =
+            |v: [i32; LANES], offset: i32, end: i32| v.map(|v| v.wrapping_add(offset).max(0).min(end));
+        let least = taps.iter().fold((0, 0), |least, tap| (least.0.min(tap.0), least.1.min(tap.1)));
+        let (left, top) = (inside(x, least.0, right), inside(y, least.1, bottom));
+        // Four neighbours a row, in one number, of four rows: all that the taps need.
+        let mut rows = [[0u32; LANES]; 4];
         for i in 0..LANES {
-            let at = (y[i] >> 16) as usize * self.width + (x[i] >> 16) as usize;
-            if let Some(cell) = self.data.get(at..at + self.width + 2) {
-                let pair = |at: usize| i32::from(u16::from_le_bytes([cell[at], cell[at + 1]]));
-                (pairs[0][i], pairs[1][i]) = (pair(0), pair(self.width));
+            let at = (top[i] >> 16) as usize * self.width + (left[i] >> 16) as usize;
+            if let Some(cell) = self.data.get(at..at + 3 * self.width + 4) {
+                for (k, row) in rows.iter_mut().enumerate() {
+                    let four = cell[k * self.width..].first_chunk();
+                    row[i] = four.map_or(0, |four| u32::from_le_bytes(*four));
+                }
             }
         }
         let mut out = [0.0; LANES];
-        for i in 0..LANES {
-            // Whole numbers below 2²⁴: exact.
-            let (fx, fy) = (((x[i] >> 8) & 255) as f32, ((y[i] >> 8) & 255) as f32);
-            let [top, low] =
-                pairs.map(|pair| (pair[i] & 255) as f32 * (256.0 - fx) + (pair[i] >> 8) as f32 * fx);
-            out[i] = top * (256.0 - fy) + low * fy;
+        for tap in taps {
+            let (x, y) = (inside(x, tap.0, right), inside(y, tap.1, bottom));
+            for i in 0..LANES {
+                let column = (8 * ((x[i] >> 16) - (left[i] >> 16)).min(2)) as u32;
+                let row = (y[i] >> 16) - (top[i] >> 16);
+                let pick = |a: u32, b: u32, c: u32| {
+                    (if row <= 0 {
+                        a
+                    } else if row == 1 {
+                        b
+                    } else {
+                        c
+                    }) >> column
+                };
+                let top = pick(rows[0][i], rows[1][i], rows[2][i]);
+                let low = pick(rows[1][i], rows[2][i], rows[3][i]);
+                // Whole numbers below 2²⁴: exact.
+                let (fx, fy) = (((x[i] >> 8) & 255) as f32, ((y[i] >> 8) & 255) as f32);
+                let [top, low] = [top, low].map(|pair| {
+                    let (near, far) = ((pair & 255) as i32 as f32, ((pair >> 8) & 255) as i32 as f32);
+                    near * (256.0 - fx) + far * fx
+                });
+                out[i] += top * (256.0 - fy) + low * fy;
+            }
         }
         out
     }
@@ -292,12 +317,7 @@ impl Taps {
         };
         let x: [i32; LANES] = step(self.origin.0, self.column.0, self.row.0);
         let y: [i32; LANES] = step(self.origin.1, self.column.1, self.row.1);
-        let mut sum = [0.0; LANES];
-        for tap in &self.offsets[..self.count] {
-            let at = plane.at(x.map(|x| x.wrapping_add(tap.0)), y.map(|y| y.wrapping_add(tap.1)));
-            sum.iter_mut().zip(at).for_each(|(sum, at)| *sum += at);
-        }
-        sum.map(|sum| sum / (65536.0 * self.count as f32))
+        plane.sum(x, y, &self.offsets[..self.count]).map(|sum| sum / (65536.0 * self.count as f32))
     }
 }
 
@@ -334,7 +354,42 @@ fn colour_differences<R: Reader>(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Taps read together are what each reads alone, also beyond the edges.
+        #[test]
+        fn taps_are_read_together_as_one_by_one(
+            bytes in prop::collection::vec(any::<u8>(), 60),
+            angle in 0f32..7.0,
+            scale in 0.3f32..2.0,
+            centres in prop::array::uniform8((-4i32 << 16..14i32 << 16, -4i32 << 16..10i32 << 16)),
+        ) {
+            const WIDTH: usize = 10;
+            let data = [&bytes[..], &[0; 3 * WIDTH + 4]].concat();
+            let plane = Plane { data: &data, width: WIDTH, height: 6, left: 0, top: 0, shrink: 1 };
+            let (a, b) = (scale * angle.cos(), scale * angle.sin());
+            let taps = Taps::new(Similarity { a, b, tx: 0.0, ty: 0.0 });
+            let taps = &taps.offsets[..taps.count];
+            let alone = |(x, y): (i32, i32), tap: &(i32, i32)| {
+                let x = f64::from((x + tap.0).clamp(0, 9 << 16) >> 8) / 256.0;
+                let y = f64::from((y + tap.1).clamp(0, 5 << 16) >> 8) / 256.0;
+                let at = |x: f64, y: f64| {
+                    f64::from(bytes[y.min(5.0) as usize * WIDTH + x.min(9.0) as usize])
+                };
+                let (i, j, fx, fy) = (x.floor(), y.floor(), x.fract(), y.fract());
+                let row = |j: f64| at(i, j) * (1.0 - fx) + at(i + 1.0, j) * fx;
+                row(j) * (1.0 - fy) + row(j + 1.0) * fy
+            };
+            let sums = plane.sum(centres.map(|c| c.0), centres.map(|c| c.1), taps);
+            for (sum, centre) in sums.iter().zip(centres) {
+                let expected: f64 = taps.iter().map(|tap| alone(centre, tap)).sum();
+                prop_assert!((f64::from(*sum) / 65536.0 - expected).abs() < 1e-3, "{sum} {expected}");
+            }
+        }
+    }
 
     #[test]
     fn means_are_those_of_a_division() {
