@@ -128,7 +128,7 @@ mod tests {
         let made = Cell::new(0);
         let get = |path: &PathBuf, network: &str, portraits: bool| {
             let networks = [network.to_owned(), "landmarks".to_owned()];
-            shared(&[path.clone()], &networks, portraits, || {
+            shared(std::slice::from_ref(path), &networks, portraits, || {
                 made.set(made.get() + 1);
                 Ok(face())
             })
@@ -147,7 +147,7 @@ mod tests {
         // What cannot be read, or is not prepared, is asked for again each time.
         let fails = || Err(SourceError::Missing { path: path.clone() });
         assert!(shared(&[folder.join("none")], &[String::new(), String::new()], true, fails).is_err());
-        assert!(shared(&[path.clone()], &["a".into(), "landmarks".into()], true, fails).is_err());
+        assert!(shared(std::slice::from_ref(&path), &["a".into(), "landmarks".into()], true, fails).is_err());
         drop(get(&path, "a", true));
         assert_eq!(made.get(), 6);
         let of_here = |(key, slot): &(Key, Slot)| {
