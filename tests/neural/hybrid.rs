@@ -134,18 +134,22 @@ fn the_statistics_tell_of_key_frames() {
 }
 
 #[test]
-fn frames_in_flight_change_nothing() {
-    let run = |depth: u32| -> Vec<Vec<u8>> {
-        let (mut rig, frame) =
-            hybrid(&format!("hybrid-flight-{depth}"), |e| e.set_property("max-in-flight", depth));
+fn frames_in_flight_and_batches_change_nothing() {
+    let run = |depth: u32, batch: u32| -> Vec<Vec<u8>> {
+        let (mut rig, frame) = hybrid(&format!("hybrid-flight-{depth}-{batch}"), |e| {
+            e.set_property("max-in-flight", depth);
+            e.set_property("batch-size", batch);
+        });
         for index in 0..14 {
             rig.harness.push(stamped(&frame, index)).unwrap();
         }
         rig.harness.push_event(gst::event::Eos::new());
         (0..14).map(|_| bytes(&rig.harness.pull().unwrap())).collect()
     };
-    let (sync, flight) = (run(0), run(3));
-    assert!(sync == flight, "frames in flight differ");
+    let alone = run(0, 1);
+    for (depth, batch) in [(3, 1), (0, 4), (3, 4)] {
+        assert!(run(depth, batch) == alone, "{depth} frames in flight, batches of {batch}");
+    }
 }
 
 #[test]
