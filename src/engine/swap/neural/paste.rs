@@ -143,6 +143,7 @@ impl Patch {
         let across = (self.columns.0 as f32, self.columns.1 as f32 + 1.0);
         let down = (self.rows.0 as f32, self.rows.1 as f32 + 1.0);
         let (du, dv) = back.step();
+        let step = (fixed(du), fixed(dv));
         let range = |(low, high): (f32, f32)| fixed(low)..fixed(high);
         let (columns, rows) = (range(across), range(down));
         for y in 0..band.rows {
@@ -155,7 +156,7 @@ impl Patch {
             let (mut u, mut v) = (fixed(u0 + first as f32 * du), fixed(v0 + first as f32 * dv));
             for x in first..end {
                 let at = (u, v);
-                (u, v) = (u + fixed(du), v + fixed(dv));
+                (u, v) = (u + step.0, v + step.1);
                 if !(columns.contains(&at.0) && rows.contains(&at.1)) {
                     continue;
                 }
