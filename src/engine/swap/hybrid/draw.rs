@@ -12,7 +12,7 @@ use crate::engine::{
     pool::Pool,
     swap::{
         mesh::raster::Band,
-        neural::{Inverse, Patch},
+        neural::{Inverse, Patch, to_bytes},
         paint::paint,
     },
 };
@@ -128,8 +128,7 @@ fn row(
         if weight <= 0.0 {
             continue;
         }
-        let levels = (colour * (1.0 / weight) + 0.5).fast_max(f32x4::ZERO).fast_min(f32x4::splat(255.0));
-        let [red, green, blue, _] = levels.fast_trunc_int().to_array().map(|v| v as u8);
+        let [red, green, blue, _] = to_bytes(colour * (1.0 / weight));
         band.a[at + x] = (weight * alpha + 0.5) as u8;
         (band.r[at + x], band.g[at + x], band.b[at + x]) = (red, green, blue);
     }

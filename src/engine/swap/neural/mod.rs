@@ -25,7 +25,7 @@ use gather::{Gather, Place};
 pub use identity::{Identity, Preparer};
 pub(crate) use mask::{Inverse, MaskMaker, gauss};
 pub use network::{Network, NetworkFacts};
-pub(crate) use paste::Patch;
+pub(crate) use paste::{Patch, to_bytes};
 pub(crate) use template::{Points, Template, points_of};
 
 use super::mesh::topology::Mesh;

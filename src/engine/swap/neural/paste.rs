@@ -170,13 +170,18 @@ impl Patch {
                     left + fu * (right - left)
                 };
                 let (top, low) = (mixed(top), mixed(low));
-                let levels = (top + fv * (low - top)) * gain + 0.5;
-                let levels = levels.fast_max(f32x4::ZERO).fast_min(f32x4::splat(255.0)).fast_trunc_int();
-                let [red, green, blue, mask] = levels.to_array().map(|v| v as u8);
+                let [red, green, blue, mask] = to_bytes((top + fv * (low - top)) * gain);
                 (r[x], g[x], b[x], a[x]) = (red, green, blue, mask);
             }
         }
     }
+}
+
+/// Rounds to 0–255.
+#[inline(always)]
+pub(crate) fn to_bytes(levels: f32x4) -> [u8; 4] {
+    let whole = (levels + 0.5).fast_max(f32x4::ZERO).fast_min(f32x4::splat(255.0)).fast_trunc_int();
+    whole.to_array().map(|v| v as u8)
 }
 
 /// The columns of a row, from start to end, at which positions that begin at the first number and
