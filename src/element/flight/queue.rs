@@ -348,8 +348,9 @@ impl<T: Entry> Flight<T> {
                 state = wait(&self.changed, state);
                 continue;
             };
-            // What goes through in one run may not depend on time where the output is to be repeatable.
-            let last = state.awaited && count + state.painted.len() == state.count;
+            // What goes through in one run may not depend on time where the output is to be repeatable. While
+            // a frame is ready to leave, others may still come.
+            let last = state.awaited && state.painted.is_empty() && count == state.count;
             let turn = state.turn;
             drop(state);
             if !painter.is_ready() && (last || !oldest.is_deterministic()) {
