@@ -7,7 +7,7 @@
 
 use multiversion::multiversion;
 
-use super::{Frame, Reader, Transform, with_reader};
+use super::{self as frame, Frame, Reader, Transform, with_reader};
 use crate::engine::geometry::{Point, Rect, Similarity};
 
 /// Side, in crop pixels, of the squares whose mean colour differences are kept.
@@ -37,6 +37,7 @@ pub(crate) fn crop(
     with_reader!(frame, r => crop_with(&r, (frame.width, frame.height), map, size, gain, scratch, out));
 }
 
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
 fn crop_with<R: Reader>(
     r: &R,
     frame: (usize, usize),
@@ -165,6 +166,7 @@ struct Plane<'a> {
 
 impl<'a> Plane<'a> {
     #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
     fn new<R: Reader>(
         r: &R,
         encoding: &Transform,
@@ -322,6 +324,7 @@ impl Taps {
 }
 
 /// Mean Cb and Cr of every `CELL`² square of the crop, row by row, of a tap a pixel.
+#[inline(always)]
 fn colour_differences<R: Reader>(
     r: &R,
     encoding: &Transform,
@@ -336,20 +339,25 @@ fn colour_differences<R: Reader>(
     let fixed = |v: f32| (v * 65536.0) as i32;
     let (right, bottom) = (width as i32 - 1, height as i32 - 1);
     let (dx, dy) = (fixed(map.a), fixed(map.b));
-    for j in 0..size {
-        let first = map.apply(Point::new(0.5, j as f32 + 0.5));
-        let (mut x, mut y) = (fixed(first.x), fixed(first.y));
-        for cell in &mut out[j / CELL * cells..][..cells] {
-            for _ in 0..CELL {
-                let at = ((x >> 16).clamp(0, right) as usize, (y >> 16).clamp(0, bottom) as usize);
-                let c = r.chroma(encoding, at.0, at.1);
-                (cell[0], cell[1]) = (cell[0] + c[0], cell[1] + c[1]);
-                (x, y) = (x.wrapping_add(dx), y.wrapping_add(dy));
+    for (row, out) in out.chunks_exact_mut(cells).enumerate() {
+        for (block, out) in out.chunks_mut(frame::LANES / CELL).enumerate() {
+            let mut sums = [[0; frame::LANES]; 3];
+            for j in CELL * row..CELL * (row + 1) {
+                let first = map.apply(Point::new(0.5, j as f32 + 0.5));
+                let places = |first: f32, step: i32, last: i32| -> [u32; frame::LANES] {
+                    let at = |n: usize| fixed(first).wrapping_add((n as i32).wrapping_mul(step)) >> 16;
+                    std::array::from_fn(|n| at(block * frame::LANES + n).max(0).min(last) as u32)
+                };
+                r.add(places(first.x, dx, right), places(first.y, dy, bottom), &mut sums);
+            }
+            for (cell, out) in out.iter_mut().enumerate() {
+                let mean = |sums: &[u32]| {
+                    sums[CELL * cell..][..CELL].iter().sum::<u32>() as f32 / (CELL * CELL) as f32
+                };
+                *out = r.chroma(encoding, [mean(&sums[0]), mean(&sums[1]), mean(&sums[2])]);
             }
         }
     }
-    let share = 1.0 / (CELL * CELL) as f32;
-    out.iter_mut().flatten().for_each(|sum| *sum *= share);
 }
 
 #[cfg(test)]

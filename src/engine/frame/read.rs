@@ -6,11 +6,22 @@ use super::{
     write::Fixed,
 };
 
+/// Pixels that [`Reader::add`] reads.
+pub(crate) const LANES: usize = 32;
+
 /// Reads pixels as the frame stores them, so that averages are taken before the one conversion to
 /// RGB. Coordinates must be inside the frame.
 pub(crate) trait Reader: Copy + Sync {
     /// Y, Cb, Cr or R, G, B in 0–255.
     fn components(&self, x: usize, y: usize) -> [u8; 3];
+    /// Adds the components of as many pixels to `sums`, one row for each component.
+    #[inline(always)]
+    fn add(&self, x: [u32; LANES], y: [u32; LANES], sums: &mut [[u32; LANES]; 3]) {
+        for i in 0..LANES {
+            let c = self.components(x[i] as usize, y[i] as usize);
+            (0..3).for_each(|k| sums[k][i] += u32::from(c[k]));
+        }
+    }
     /// R, G, B in 0–255 (unclamped) of (averaged) components.
     fn rgb(&self, components: [f32; 3]) -> [f32; 3];
     /// How its luma and chroma are encoded; RGB as GStreamer would by default for `height` rows.
@@ -33,11 +44,10 @@ pub(crate) trait Reader: Copy + Sync {
         let (above, below) = (row(y0), row(y0 + 1));
         above + fy * (below - above)
     }
-    /// Cb and Cr of a pixel.
+    /// Cb and Cr of (averaged) components.
     #[inline(always)]
-    fn chroma(&self, _encoding: &Transform, x: usize, y: usize) -> [f32; 2] {
-        let [_, cb, cr] = self.components(x, y);
-        [f32::from(cb), f32::from(cr)]
+    fn chroma(&self, _encoding: &Transform, [_, cb, cr]: [f32; 3]) -> [f32; 2] {
+        [cb, cr]
     }
 }
 
@@ -61,6 +71,27 @@ impl Reader for Planar420<'_> {
         [self.y[y * self.y_stride + x], self.cb[cb], self.cr[cr]]
     }
 
+    /// All places before all reads: these are worked out in vectors.
+    #[inline(always)]
+    fn add(&self, x: [u32; LANES], y: [u32; LANES], sums: &mut [[u32; LANES]; 3]) {
+        let (stride, step) = (self.y_stride as u32, self.c_step as u32);
+        let place = |row: u32, stride: u32, column: u32| row.wrapping_mul(stride).wrapping_add(column);
+        let luma: [u32; LANES] = std::array::from_fn(|i| place(y[i], stride, x[i]));
+        let [cb, cr] = self.c_strides.map(|stride| -> [u32; LANES] {
+            std::array::from_fn(|i| place(y[i] / 2, stride as u32, x[i] / 2 * step))
+        });
+        let [of_luma, of_cb, of_cr] = sums;
+        gather(self.y, &luma, |i, four| of_luma[i] += four & 255);
+        if self.c_step == 2 {
+            return gather(self.cb, &cb, |i, four| {
+                of_cb[i] += four & 255;
+                of_cr[i] += four >> 8 & 255;
+            });
+        }
+        gather(self.cb, &cb, |i, four| of_cb[i] += four & 255);
+        gather(self.cr, &cr, |i, four| of_cr[i] += four & 255);
+    }
+
     #[inline(always)]
     fn rgb(&self, c: [f32; 3]) -> [f32; 3] {
         self.transform.rgb(c[0], c[1], c[2])
@@ -73,6 +104,31 @@ impl Reader for Planar420<'_> {
     fn luma_row(&self, _: &Transform, x: usize, y: usize, out: &mut [u8]) {
         let at = y * self.y_stride + x;
         out.copy_from_slice(&self.y[at..at + out.len()]);
+    }
+}
+
+/// Calls `take` with the index and two bytes or more of each place of `plane`, the first lowest; those behind
+/// the plane are 0.
+#[inline(always)]
+fn gather(plane: &[u8], at: &[u32; LANES], mut take: impl FnMut(usize, u32)) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2")
+        && at.iter().fold(0, |most, at| most.max(*at)) as usize + 4 <= plane.len().min(i32::MAX as usize)
+    {
+        use std::arch::x86_64::_mm256_i32gather_epi32;
+
+        for (block, at) in at.as_chunks::<8>().0.iter().enumerate() {
+            // SAFETY: the processor can, and all four bytes of each place are the plane's.
+            let four = unsafe { _mm256_i32gather_epi32::<1>(plane.as_ptr().cast(), bytemuck::cast(*at)) };
+            let four: [u32; 8] = bytemuck::cast(four);
+            four.into_iter().enumerate().for_each(|(i, four)| take(8 * block + i, four));
+        }
+        return;
+    }
+    for (i, at) in at.iter().enumerate() {
+        let at = plane.get(*at as usize..).unwrap_or(&[]);
+        let byte = |k: usize| u32::from(at.get(k).copied().unwrap_or(0)) << (8 * k);
+        take(i, byte(0) | byte(1));
     }
 }
 
@@ -152,8 +208,7 @@ impl Reader for PackedRgb<'_> {
     }
 
     #[inline(always)]
-    fn chroma(&self, encoding: &Transform, x: usize, y: usize) -> [f32; 2] {
-        let rgb = self.components(x, y).map(f32::from);
+    fn chroma(&self, encoding: &Transform, rgb: [f32; 3]) -> [f32; 2] {
         [1, 2].map(|row| encoding.component(row, rgb))
     }
 }
@@ -221,3 +276,43 @@ macro_rules! with_reader {
     };
 }
 pub(crate) use with_reader;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::frame::Frame;
+
+    #[test]
+    fn many_pixels_are_read_as_each_alone_is() {
+        let (width, height) = (46, 34);
+        let bytes = || -> Vec<u8> { (0..4 * width * height).map(|i| (i * 7919 % 251) as u8).collect() };
+        for (format, strides) in [
+            (PixelFormat::Nv12, [width, width, 0]),
+            (PixelFormat::I420, [width, width / 2 + 1, width / 2 + 3]),
+            (PixelFormat::Uyvy, [2 * width, 0, 0]),
+            (PixelFormat::Bgr, [3 * width, 0, 0]),
+            (PixelFormat::Rgba, [4 * width, 0, 0]),
+        ] {
+            let mut planes = [bytes(), bytes(), bytes()];
+            // The last place of a plane has nothing behind it.
+            planes[0].truncate(strides[0] * height);
+            (1..3).for_each(|k| planes[k].truncate(strides[k] * (height / 2 - 1) + width));
+            let planes = planes.each_mut().map(|plane| &mut plane[..]);
+            let frame = Frame::new(format, width, height, planes, strides, Colorimetry::default()).unwrap();
+            with_reader!(frame, r => {
+                for first in [0, width * height - LANES] {
+                    let at = |i: usize| first + i * 5 % LANES;
+                    let x = std::array::from_fn(|i| (at(i) % width) as u32);
+                    let y = std::array::from_fn(|i| (at(i) / width) as u32);
+                    let mut sums = [[3; LANES]; 3];
+                    r.add(x, y, &mut sums);
+                    for i in 0..LANES {
+                        let one = r.components(x[i] as usize, y[i] as usize);
+                        let sum = [0, 1, 2].map(|k| sums[k][i] - 3);
+                        assert_eq!(sum, one.map(u32::from), "{format:?} at {}, {}", x[i], y[i]);
+                    }
+                }
+            });
+        }
+    }
+}

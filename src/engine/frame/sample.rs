@@ -1,6 +1,8 @@
 //! Resampling of regions for the networks: only what they look at is read.
 
-use super::{Frame, Reader, with_reader};
+use multiversion::multiversion;
+
+use super::{Frame, LANES, Reader, with_reader};
 use crate::engine::{
     detect::Canvas,
     geometry::{Point, Similarity},
@@ -45,42 +47,40 @@ impl Grid {
         grid
     }
 
-    /// Components of output pixel `(i, j)`: box-filtered where the frame is scaled down, else
-    /// bilinear.
+    /// Components of eight output pixels of a row, from `(i, j)` on: box-filtered where the frame is scaled
+    /// down, else bilinear.
     #[inline(always)]
-    fn sample<R: Reader>(&self, r: &R, i: usize, j: usize) -> [f32; 3] {
+    fn sample<R: Reader>(&self, r: &R, i: usize, j: usize) -> [[f32; LANES]; 3] {
         if self.count > 1 {
-            return self.mean(r, i, j);
+            return self.mean(r, i as i32, j as i32);
         }
-        let at = self.map.apply(Point::new(i as f32 + 0.5, j as f32 + 0.5));
-        bilinear(r, at, self.last.0 as usize + 1, self.last.1 as usize + 1)
+        let mut out = [[0.0; LANES]; 3];
+        for n in 0..LANES {
+            let at = self.map.apply(Point::new((i + n) as f32 + 0.5, j as f32 + 0.5));
+            let c = bilinear(r, at, self.last.0 as usize + 1, self.last.1 as usize + 1);
+            (0..3).for_each(|k| out[k][n] = c[k]);
+        }
+        out
     }
 
-    /// Mean components of output pixel `(i, j)`; the frame's edge is repeated outside it.
+    /// Mean components of eight output pixels; the frame's edge is repeated outside it.
     #[inline(always)]
-    fn mean<R: Reader>(&self, r: &R, i: usize, j: usize) -> [f32; 3] {
-        let (i, j) = (i as i32, j as i32);
-        let x = self
-            .origin
-            .0
-            .wrapping_add(i.wrapping_mul(self.column.0))
-            .wrapping_add(j.wrapping_mul(self.row.0));
-        let y = self
-            .origin
-            .1
-            .wrapping_add(i.wrapping_mul(self.column.1))
-            .wrapping_add(j.wrapping_mul(self.row.1));
-        let mut sum = [0u32; 3];
+    fn mean<R: Reader>(&self, r: &R, i: i32, j: i32) -> [[f32; LANES]; 3] {
+        let start = |origin: i32, column: i32, row: i32| -> [i32; LANES] {
+            let first = origin.wrapping_add(i.wrapping_mul(column)).wrapping_add(j.wrapping_mul(row));
+            std::array::from_fn(|n| first.wrapping_add((n as i32).wrapping_mul(column)))
+        };
+        let x = start(self.origin.0, self.column.0, self.row.0);
+        let y = start(self.origin.1, self.column.1, self.row.1);
+        let mut sums = [[0; LANES]; 3];
         for tap in &self.taps[..self.count] {
-            let px = (x.wrapping_add(tap.0) >> 16).clamp(0, self.last.0);
-            let py = (y.wrapping_add(tap.1) >> 16).clamp(0, self.last.1);
-            let c = r.components(px as usize, py as usize);
-            for k in 0..3 {
-                sum[k] += u32::from(c[k]);
-            }
+            let inside = |at: [i32; LANES], by: i32, last: i32| {
+                at.map(|at| (at.wrapping_add(by) >> 16).max(0).min(last) as u32)
+            };
+            r.add(inside(x, tap.0, self.last.0), inside(y, tap.1, self.last.1), &mut sums);
         }
         let inv = 1.0 / self.count as f32;
-        sum.map(|s| s as f32 * inv)
+        sums.map(|sums| sums.map(|s| s as f32 * inv))
     }
 }
 
@@ -108,6 +108,7 @@ pub(crate) fn to_canvas(frame: &Frame<'_>, canvas: &mut Canvas) {
     with_reader!(frame, r => to_canvas_with(&r, frame.width, frame.height, canvas));
 }
 
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
 fn to_canvas_with<R: Reader>(r: &R, width: usize, height: usize, canvas: &mut Canvas) {
     let plane = canvas.width * canvas.height;
     let scale = canvas.scale;
@@ -115,11 +116,16 @@ fn to_canvas_with<R: Reader>(r: &R, width: usize, height: usize, canvas: &mut Ca
     let grid = Grid::new(map, width, height);
     canvas.rgb.fill(0.0);
     for j in 0..canvas.content_height {
-        for i in 0..canvas.content_width {
+        for i in (0..canvas.content_width).step_by(LANES) {
             let c = grid.sample(r, i, j);
-            let to = j * canvas.width + i;
-            for (k, value) in r.rgb(c).into_iter().enumerate() {
-                canvas.rgb[k * plane + to] = value.clamp(0.0, 255.0);
+            let mut rgb = [[0.0; LANES]; 3];
+            for n in 0..LANES {
+                let values = r.rgb([c[0][n], c[1][n], c[2][n]]);
+                (0..3).for_each(|k| rgb[k][n] = values[k].clamp(0.0, 255.0));
+            }
+            let (to, count) = (j * canvas.width + i, LANES.min(canvas.content_width - i));
+            for (k, values) in rgb.iter().enumerate() {
+                canvas.rgb[k * plane + to..][..count].copy_from_slice(&values[..count]);
             }
         }
     }

@@ -232,7 +232,7 @@ fn pixel(id: Id, image: Image) -> usize {
 /// Packs ONNX's `[out][in][y][x]` weights; of a pixel's floats those behind the channels have weight 0.
 fn pack(weights: &[f32], window: &Window, pixel: usize, channels: usize, to: Image) -> Packed {
     let [height, width] = window.kernel;
-    let widest = if to.height * to.width == 1 { Packed::WIDE } else { Packed::NARROW };
+    let widest = if to.height * to.width == 1 { Packed::WIDE } else { Packed::narrow() };
     Packed::new(height * width * pixel, to.channels, widest, |row, output| {
         let (tap, channel) = (row / pixel, row % pixel);
         if channel < channels { weights[(output * channels + channel) * height * width + tap] } else { 0.0 }

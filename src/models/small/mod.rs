@@ -18,6 +18,8 @@ mod proto;
 mod step;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 use std::sync::Arc;
 

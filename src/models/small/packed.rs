@@ -1,6 +1,7 @@
 //! Weights of a matrix product in the order in which it reads them.
 
 use super::lanes::{Floats, LANES, Lane, groups};
+use crate::models::winograd::wide;
 
 /// A matrix of `depth` rows (what is summed over), in panels of some vectors of output channels. A panel
 /// lies as one block, row after row.
@@ -32,7 +33,9 @@ impl Packed {
     /// Widest panel for a product of few rows, whose sums would else wait for each other.
     pub(super) const WIDE: usize = 8;
     /// Widest panel when many pixels share the weights.
-    pub(super) const NARROW: usize = 2;
+    pub(super) fn narrow() -> usize {
+        if wide() { 8 } else { 2 }
+    }
 
     /// Floats that a matrix takes, if they can be counted.
     pub(super) fn floats(depth: usize, outputs: usize) -> Option<usize> {

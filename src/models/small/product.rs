@@ -6,6 +6,7 @@ use multiversion::{multiversion, target::target_cfg_f};
 
 use super::lanes::{LANES, Lane, add, mul_add, rectified};
 use super::packed::{Packed, PanelWeights};
+use crate::models::winograd::wide;
 
 /// What is multiplied: for each pixel `segments` runs of `length` floats.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +38,23 @@ pub(super) struct Finish<'a> {
 }
 
 /// Writes `pixels` pixels of `finish.bias.len()` vectors each to `out`.
-#[multiversion(targets("x86_64+avx2+fma"))]
 pub(super) fn multiply(
+    taps: &Taps<'_>,
+    pixels: usize,
+    weights: &Packed,
+    finish: &Finish<'_>,
+    out: &mut [Lane],
+) {
+    #[cfg(target_arch = "x86_64")]
+    if wide() {
+        // SAFETY: the processor has what that is compiled for.
+        return unsafe { super::wide::multiply(taps, pixels, weights, finish, out) };
+    }
+    narrow(taps, pixels, weights, finish, out);
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+pub(super) fn narrow(
     taps: &Taps<'_>,
     pixels: usize,
     weights: &Packed,
@@ -79,7 +95,7 @@ pub(super) fn panels<const FUSED: bool>(
 
 /// Goes through the pixels, `PIXELS` at a time. `LENGTH` and `PIXEL` are those of `taps`, or 0 if unknown.
 #[inline(always)]
-fn walk<
+pub(super) fn walk<
     const FUSED: bool,
     const PIXELS: usize,
     const VECTORS: usize,

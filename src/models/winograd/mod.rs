@@ -67,7 +67,7 @@ pub(super) fn pays() -> bool {
 }
 
 /// Whether there are thirty-two registers of sixteen numbers.
-fn wide() -> bool {
+pub(super) fn wide() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx512f");
     #[cfg(not(target_arch = "x86_64"))]

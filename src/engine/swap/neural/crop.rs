@@ -2,9 +2,11 @@
 
 use std::sync::Mutex;
 
+use multiversion::multiversion;
+
 use crate::{
     engine::{
-        frame::{Frame, Reader, with_reader},
+        frame::{Frame, LANES, Reader, with_reader},
         geometry::{Point, Similarity},
         pool::Pool,
     },
@@ -164,7 +166,7 @@ pub(crate) fn fill_from<R: Reader>(
     if out.len() != pixels.len() || width == 0 || height == 0 {
         return Ok(());
     }
-    let sampler = Sampler::new(r, width, height, grid.map);
+    let sampler = Sampler::new(r, width, height, grid);
     let rows = side.div_ceil((2 * pool.width()).min(BANDS));
     let bands: [Mutex<Option<[&mut [f32]; 3]>>; BANDS] = Default::default();
     let mut count = 0;
@@ -188,17 +190,7 @@ pub(crate) fn fill_from<R: Reader>(
     }
     pool.run(count, &|index| {
         let Some(band) = lock(&bands[index]).take() else { return };
-        let planar = pixels.layout == Layout::Nchw;
-        let len = if planar { band[0].len() } else { band[0].len() / 3 };
-        for at in 0..len {
-            let (i, j) = (at % side, index * rows + at / side);
-            let x = (i * grid.boost + grid.phase.0) as f32 + 0.5;
-            let y = (j * grid.boost + grid.phase.1) as f32 + 0.5;
-            let rgb = sampler.rgb(x, y);
-            for (channel, value) in pixels.values(rgb) {
-                if planar { band[channel][at] = value } else { band[0][3 * at + channel] = value }
-            }
-        }
+        fill_rows(&sampler, index * rows, pixels, band);
     })
 }
 
@@ -208,63 +200,92 @@ pub(super) const BITS: u32 = 32;
 /// A position in pixels or a difference of two, in fixed point: quicker to step on and to take apart
 /// than a float. What is so far out is cut off.
 #[inline(always)]
-pub(super) fn fixed(v: f32) -> i64 {
-    (v.clamp(-1e6, 1e6) * (1u64 << BITS) as f32) as i64
+pub(super) fn fixed(v: f64) -> i64 {
+    (v.clamp(-1e6, 1e6) * (1u64 << BITS) as f64) as i64
 }
 
 struct Sampler<'r, R> {
     r: &'r R,
-    map: Similarity,
+    grid: Grid,
     taps: usize,
-    /// Of the samples from the pixel's centre, where there are more than two a side.
+    /// In fixed point, where there are more than two samples a side: the centre of the first pixel, from
+    /// one to the next, across and down, and from a pixel's centre to its samples.
+    first: (i64, i64),
+    across: (i64, i64),
+    down: (i64, i64),
     offsets: [(i64, i64); MOST_TAPS * MOST_TAPS],
-    last: (f32, f32),
+    last: (usize, usize),
 }
 
 impl<'r, R: Reader> Sampler<'r, R> {
-    fn new(r: &'r R, width: usize, height: usize, map: Similarity) -> Self {
+    fn new(r: &'r R, width: usize, height: usize, grid: Grid) -> Self {
+        let map = grid.map;
         let taps = (map.scale().round() as usize).clamp(1, MOST_TAPS);
-        let place = |i: usize| (i as f32 + 0.5) / taps as f32 - 0.5;
-        let offsets = std::array::from_fn(|at| {
-            let (u, v) = (place(at % taps), place(at / taps));
-            (fixed(map.a * u - map.b * v), fixed(map.b * u + map.a * v))
-        });
-        Sampler { r, map, taps, offsets, last: (width as f32 - 1.0, height as f32 - 1.0) }
-    }
-
-    /// Red, green and blue (0–255) around a grid position.
-    #[inline(always)]
-    fn rgb(&self, x: f32, y: f32) -> [f32; 3] {
-        let step = 1.0 / self.taps as f32;
-        // Where samples are a pixel apart, what lies between them is their mean.
-        let sum = if self.taps > 2 { self.nearest(x, y).map(|s| s as f32) } else { self.bilinear(x, y) };
-        self.r.rgb(sum.map(|s| s * step * step)).map(|v| v.clamp(0.0, 255.0))
-    }
-
-    /// The sum of the pixels in which samples lie.
-    #[inline(always)]
-    fn nearest(&self, x: f32, y: f32) -> [u32; 3] {
-        let centre = self.map.apply(Point::new(x, y));
-        let (x, y) = (fixed(centre.x), fixed(centre.y));
-        let last = (self.last.0 as i64, self.last.1 as i64);
-        let mut sum = [0; 3];
-        for (dx, dy) in &self.offsets[..self.taps * self.taps] {
-            let x = ((x + dx) >> BITS).clamp(0, last.0) as usize;
-            let y = ((y + dy) >> BITS).clamp(0, last.1) as usize;
-            let c = self.r.components(x, y);
-            (0..3).for_each(|k| sum[k] += u32::from(c[k]));
+        let (a, b) = (f64::from(map.a), f64::from(map.b));
+        let turned = |u: f64, v: f64| (a * u - b * v, b * u + a * v);
+        let fixed = |(x, y)| (fixed(x), fixed(y));
+        let place = |i: usize| (i as f64 + 0.5) / taps as f64 - 0.5;
+        let start = turned(grid.phase.0 as f64 + 0.5, grid.phase.1 as f64 + 0.5);
+        let boost = grid.boost as f64;
+        Sampler {
+            r,
+            grid,
+            taps,
+            first: fixed((start.0 + f64::from(map.tx), start.1 + f64::from(map.ty))),
+            across: fixed(turned(boost, 0.0)),
+            down: fixed(turned(0.0, boost)),
+            offsets: std::array::from_fn(|at| fixed(turned(place(at % taps), place(at / taps)))),
+            last: (width - 1, height - 1),
         }
-        sum
+    }
+
+    /// Red, green and blue (0–255) of eight pixels of a row, from column `i` on.
+    #[inline(always)]
+    fn rgb(&self, i: usize, j: usize) -> [[f32; LANES]; 3] {
+        let step = 1.0 / (self.taps * self.taps) as f32;
+        // Where samples are a pixel apart, what lies between them is their mean.
+        let sums = if self.taps > 2 {
+            self.nearest(i as i64, j as i64).map(|sums| sums.map(|s| s as f32 * step))
+        } else {
+            let lanes: [[f32; 3]; LANES] = std::array::from_fn(|n| self.bilinear(i + n, j));
+            std::array::from_fn(|k| lanes.map(|sums| sums[k] * step))
+        };
+        let mut out = [[0.0; LANES]; 3];
+        for n in 0..LANES {
+            let rgb = self.r.rgb([sums[0][n], sums[1][n], sums[2][n]]);
+            (0..3).for_each(|k| out[k][n] = rgb[k].clamp(0.0, 255.0));
+        }
+        out
+    }
+
+    /// The sums of the pixels in which samples lie.
+    #[inline(always)]
+    fn nearest(&self, i: i64, j: i64) -> [[u32; LANES]; 3] {
+        let start = |first: i64, across: i64, down: i64| -> [i64; LANES] {
+            std::array::from_fn(|n| first + j * down + (i + n as i64) * across)
+        };
+        let x = start(self.first.0, self.across.0, self.down.0);
+        let y = start(self.first.1, self.across.1, self.down.1);
+        let mut sums = [[0; LANES]; 3];
+        for (dx, dy) in &self.offsets[..self.taps * self.taps] {
+            let inside = |at: [i64; LANES], by: i64, last: usize| {
+                at.map(|at| (((at + by) >> BITS) as i32).max(0).min(last as i32) as u32)
+            };
+            self.r.add(inside(x, *dx, self.last.0), inside(y, *dy, self.last.1), &mut sums);
+        }
+        sums
     }
 
     /// The sum of samples between pixels.
     #[inline(always)]
-    fn bilinear(&self, x: f32, y: f32) -> [f32; 3] {
+    fn bilinear(&self, i: usize, j: usize) -> [f32; 3] {
+        let Grid { map, boost, phase } = self.grid;
+        let (x, y) = ((i * boost + phase.0) as f32 + 0.5, (j * boost + phase.1) as f32 + 0.5);
         let place = |i: usize| (i as f32 + 0.5) / self.taps as f32 - 0.5;
         let mut sum = [0.0; 3];
         for at in 0..self.taps * self.taps {
             let (u, v) = (place(at % self.taps), place(at / self.taps));
-            let c = self.between(self.map.apply(Point::new(x + u, y + v)));
+            let c = self.between(map.apply(Point::new(x + u, y + v)));
             (0..3).for_each(|k| sum[k] += c[k]);
         }
         sum
@@ -272,11 +293,10 @@ impl<'r, R: Reader> Sampler<'r, R> {
 
     #[inline(always)]
     fn between(&self, at: Point) -> [f32; 3] {
-        let x = (at.x - 0.5).clamp(0.0, self.last.0);
-        let y = (at.y - 0.5).clamp(0.0, self.last.1);
+        let x = (at.x - 0.5).clamp(0.0, self.last.0 as f32);
+        let y = (at.y - 0.5).clamp(0.0, self.last.1 as f32);
         let (x0, y0) = (x as usize, y as usize);
-        let x1 = (x0 + 1).min(self.last.0 as usize);
-        let y1 = (y0 + 1).min(self.last.1 as usize);
+        let (x1, y1) = ((x0 + 1).min(self.last.0), (y0 + 1).min(self.last.1));
         let (fx, fy) = (x - x0 as f32, y - y0 as f32);
         let c = |x, y| self.r.components(x, y).map(f32::from);
         let (a, b, d, e) = (c(x0, y0), c(x1, y0), c(x0, y1), c(x1, y1));
@@ -285,5 +305,29 @@ impl<'r, R: Reader> Sampler<'r, R> {
             let low = d[k] + fx * (e[k] - d[k]);
             top + fy * (low - top)
         })
+    }
+}
+
+/// Fills whole rows of the image, from row `top` on.
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
+fn fill_rows<R: Reader>(sampler: &Sampler<'_, R>, top: usize, pixels: &Pixels, band: [&mut [f32]; 3]) {
+    let side = pixels.size;
+    let planar = pixels.layout == Layout::Nchw;
+    let rows = band[0].len() / if planar { side } else { 3 * side };
+    for row in 0..rows {
+        for first in (0..side).step_by(LANES) {
+            let rgb = sampler.rgb(first, top + row);
+            for (k, values) in rgb.iter().enumerate() {
+                let (channel, at) = (pixels.channels[k], row * side + first);
+                let values = values.map(|v| v * pixels.gain[k] + pixels.offset[k]);
+                let count = LANES.min(side - first);
+                if planar {
+                    band[channel][at..at + count].copy_from_slice(&values[..count]);
+                } else {
+                    let places = band[0][3 * at + channel..].iter_mut().step_by(3);
+                    places.zip(&values[..count]).for_each(|(to, v)| *to = *v);
+                }
+            }
+        }
     }
 }

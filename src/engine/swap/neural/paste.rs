@@ -143,6 +143,7 @@ impl Patch {
         let across = (self.columns.0 as f32, self.columns.1 as f32 + 1.0);
         let down = (self.rows.0 as f32, self.rows.1 as f32 + 1.0);
         let (du, dv) = back.step();
+        let fixed = |v: f32| fixed(v.into());
         let step = (fixed(du), fixed(dv));
         let range = |(low, high): (f32, f32)| fixed(low)..fixed(high);
         let (columns, rows) = (range(across), range(down));

@@ -111,26 +111,30 @@ fn images_that_are_read_again_later_are_kept() {
     compare(&b.model("f", [6, 7, 16]));
 }
 
-/// The version for processors without fused multiplication is not the one that runs here.
+/// The versions for other processors are not those that run here.
 #[test]
-fn unfused_kernels_give_the_same() {
+fn all_kernels_give_the_same() {
     let mut numbers = Numbers(5);
     let close = |a: &[Lane], b: &[Lane]| {
         a.as_flattened().iter().zip(b.as_flattened()).for_each(|(a, b)| assert!((a - b).abs() < 1e-4));
     };
-    for (depth, outputs, pixels, widest) in [(16, 16, 13, 2), (32, 40, 6, 2), (9, 24, 7, 4), (50, 120, 1, 8)]
+    for (depth, outputs, pixels, widest) in
+        [(16, 16, 13, 2), (32, 40, 6, 2), (9, 24, 7, 4), (50, 120, 1, 8), (20, 120, 31, 8)]
     {
         let (data, weights) = (numbers.take(depth * pixels), numbers.take(depth * outputs));
         let packed = Packed::new(depth, outputs, widest, |row, output| weights[row * outputs + output]);
         let bias = padded(&numbers.take(outputs));
         let rectifier =
             Rectifier { below: padded(&numbers.take(outputs)), above: padded(&numbers.take(outputs)) };
-        let finish = Finish { bias: &bias, shortcut: None, rectifier: &rectifier };
+        let shortcut = padded(&numbers.take(bias.len() * LANES * pixels));
+        let finish = Finish { bias: &bias, shortcut: Some(&shortcut), rectifier: &rectifier };
         let taps = Taps { data: &data, pixel: depth, segment: 0, segments: 1, length: depth };
-        let mut results: [_; 2] = from_fn(|_| vec![[0.0; LANES]; pixels * bias.len()]);
+        let mut results: [_; 3] = from_fn(|_| vec![[0.0; LANES]; pixels * bias.len()]);
         product::multiply(&taps, pixels, &packed, &finish, &mut results[0]);
-        product::panels::<false>(&taps, pixels, &packed, &finish, &mut results[1]);
+        product::narrow(&taps, pixels, &packed, &finish, &mut results[1]);
+        product::panels::<false>(&taps, pixels, &packed, &finish, &mut results[2]);
         close(&results[0], &results[1]);
+        close(&results[0], &results[2]);
     }
     for channels in [16, 24] {
         let depthwise = Depthwise::new(&numbers.take(9 * channels), &numbers.take(channels), 1, 1);

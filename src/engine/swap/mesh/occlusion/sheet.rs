@@ -123,7 +123,7 @@ pub(super) fn gather<R: Reader>(
         }
         facing[*at] = mix(&|v| normals[v][2]).max(0.0);
         out[0][*at] = r.luma_between(&encoding, x, y);
-        [out[1][*at], out[2][*at]] = r.chroma(&encoding, x as usize, y as usize);
+        [out[1][*at], out[2][*at]] = r.chroma(&encoding, r.components(x as usize, y as usize).map(f32::from));
     }
 }
 
