@@ -1,7 +1,8 @@
 //! Light as spherical harmonics: what of a face's slow colours light alone can explain.
 //!
 //! The light that a convex matt surface reflects is within 1 % a polynomial of order two in its
-//! normal (Ramamoorthi and Hanrahan 2001): nine terms.
+//! normal (Ramamoorthi and Hanrahan 2001): nine terms. A near lamp, or a lens, also shades a picture from
+//! one side to the other: two more, of the place.
 
 use std::sync::LazyLock;
 
@@ -11,7 +12,7 @@ use super::{
     topology::{VERTICES, closeness, topology},
 };
 
-const TERMS: usize = 9;
+const TERMS: usize = 11;
 /// Spread over which normals are averaged, in face widths: that of the slow colours.
 const SPREAD: f32 = 0.08;
 /// Pull towards no light, against terms that a face hardly shows.
@@ -25,9 +26,12 @@ struct Tables {
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     let face = &*topology().canonical;
-    let basis = Box::new(
-        normals().map(|[x, y, z]| [1.0, x, y, z, x * y, x * z, y * z, x * x - y * y, 3.0 * z * z - 1.0]),
-    );
+    let normals = normals();
+    let basis = Box::new(std::array::from_fn(|v| {
+        let ([x, y, z], [across, down, _]) = (normals[v], face[v]);
+        let (across, down) = (2.0 * across, 2.0 * down);
+        [1.0, x, y, z, x * y, x * z, y * z, x * x - y * y, 3.0 * z * z - 1.0, across, down]
+    }));
     let mut area = [0.0f64; VERTICES];
     for tri in &topology().triangles[..topology().skin] {
         let size = f64::from(super::topology::signed_area(face, *tri).abs());

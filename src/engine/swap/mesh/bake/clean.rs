@@ -5,6 +5,10 @@ use crate::engine::{geometry::smoothstep, swap::mesh::worn::Worn};
 
 /// How often what was found takes in what hangs together with it, and how far each time, in face widths.
 const GROWTH: (usize, f32) = (6, 0.02);
+/// How far inside the face's edge something must begin, in face widths, and how surely be found, to hang
+/// together with it.
+const EDGE: f32 = 0.04;
+const HANGS: f32 = 0.2;
 /// Row of the face above which there is forehead, where there is no brow.
 const FOREHEAD: f32 = -0.25;
 /// Distances from a brow, in face widths, nearer than which nothing that is found may begin, since a brow may be
@@ -23,6 +27,10 @@ const SIDE: (f32, f32) = (0.48, 0.36);
 const EAR: (f32, f32) = (25.0, 0.08);
 /// Skin shines, but hair is no brighter: light detail may be so many times stronger.
 const SHINE: f32 = 1.8;
+/// Up to how far to each side creases go straight on, in face widths.
+const CREASE: f32 = 0.12;
+/// Levels of slow detail below skin from which on and at which what lies along a forehead is no crease.
+const DARK: (f32, f32) = (10.0, 20.0);
 /// A fringe is so many times rougher than the cheeks, these taken to be so rough at least, in levels.
 const HAIRY: (f32, f32) = (2.8, 4.5);
 const LEAST: f32 = 3.0;
@@ -76,9 +84,15 @@ impl Sheet {
         let factor = brightness.clamp(0.4, 1.2);
         let edge = |at: usize| (fine[at] - broad[at]).abs();
         let usual = self.quantile(0.5, edge, |at| self.limit[at] < 70.0);
-        let texture = blur(self.plane_of(|at| edge(at).min(60.0)), 0.025 * density);
+        // Creases of a forehead lie along it, hair across; but the edge of a fringe, which is dark.
+        let level = along(&fine, self.layout.width, (CREASE * density) as usize);
+        let across = |at: usize| {
+            let dark = smoothstep(DARK.0, DARK.1, -broad[at] / factor);
+            (fine[at] - level[at]).abs().max(dark * edge(at))
+        };
+        let texture = blur(self.plane_of(|at| across(at).min(60.0)), 0.025 * density);
         let smooth = self
-            .quantile(0.5, edge, |at| self.limit[at] < 70.0 && self.layout.face_at(at)[1] > -0.06)
+            .quantile(0.5, across, |at| self.limit[at] < 70.0 && self.layout.face_at(at)[1] > -0.06)
             .max(LEAST);
         let line = (7.0 * factor).max(3.5 * usual);
         let glasses = !worn.is_empty();
@@ -121,7 +135,8 @@ impl Sheet {
             }
             out * smoothstep(BROW.0, BROW.1, self.brow[at])
         });
-        let outside = self.grown(outside.into_raw(), glasses, |at| {
+        let outside = if glasses { outside.into_raw() } else { self.hanging(outside.into_raw()) };
+        let outside = self.grown(outside, glasses, |at| {
             let limit = self.limit[at] * factor;
             let shade = if glasses { fine[at].abs() } else { shade(at) };
             if self.limit[at] > 80.0 {
@@ -226,6 +241,44 @@ impl Sheet {
         if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(place, f32::total_cmp).1 }
     }
 
+    /// Leaves of what was found what hangs together with the face's edge, as hair and hands do, but wrinkles
+    /// and what is beside brows do not.
+    fn hanging(&self, mut found: Vec<f32>) -> Vec<f32> {
+        let (width, height) = (self.layout.width, self.layout.height);
+        let on_sheet = |x: Option<usize>, y: Option<usize>| match (x, y) {
+            (Some(x), Some(y)) if x < width && y < height => Some(y * width + x),
+            _ => None,
+        };
+        // Those that are `step` pixels away, across and down; `None` is beyond the sheet.
+        let beside = |at: usize, step: usize| {
+            let (x, y) = (at % width, at / width);
+            [
+                on_sheet(x.checked_sub(step), Some(y)),
+                on_sheet(Some(x + step), Some(y)),
+                on_sheet(Some(x), y.checked_sub(step)),
+                on_sheet(Some(x), Some(y + step)),
+            ]
+        };
+        let flood = |mut open: Vec<usize>, may: &dyn Fn(usize) -> bool| {
+            let mut reached = vec![false; width * height];
+            while let Some(at) = open.pop() {
+                if !reached[at] && may(at) {
+                    reached[at] = true;
+                    open.extend(beside(at, 1).into_iter().flatten());
+                }
+            }
+            reached
+        };
+        let is_last = |at: &usize| beside(*at, 1).contains(&None);
+        let around = flood((0..found.len()).filter(is_last).collect(), &|at| self.facing[at] < 0.0);
+        let reach = (EDGE * self.layout.density) as usize;
+        let is_edge = |at: usize| beside(at, reach).into_iter().any(|at| at.is_none_or(|at| around[at]));
+        let starts = (0..found.len()).filter(|&at| found[at] > HANGS && is_edge(at)).collect();
+        let reached = flood(starts, &|at| found[at] > HANGS);
+        found.iter_mut().zip(reached).filter(|(_, reached)| !reached).for_each(|(found, _)| *found = 0.0);
+        found
+    }
+
     /// Takes in what may belong to something that is not skin, and touches what was found of it; not on
     /// brows, and around eyes only behind glasses.
     fn grown(&self, mut found: Vec<f32>, glasses: bool, may: impl Fn(usize) -> f32) -> Vec<f32> {
@@ -268,6 +321,25 @@ impl Sheet {
         }
         found
     }
+}
+
+/// The mean of each pixel's row around it, up to `radius` pixels to each side.
+fn along(plane: &[f32], width: usize, radius: usize) -> Vec<f32> {
+    let mut sums = Vec::with_capacity(width + 1);
+    let mut out = Vec::with_capacity(plane.len());
+    for row in plane.chunks_exact(width) {
+        sums.clear();
+        sums.push(0.0);
+        sums.extend(row.iter().scan(0.0, |sum, v| {
+            *sum += v;
+            Some(*sum)
+        }));
+        out.extend((0..width).map(|x| {
+            let (from, to) = (x.saturating_sub(radius), (x + radius + 1).min(width));
+            (sums[to] - sums[from]) / (to - from) as f32
+        }));
+    }
+    out
 }
 
 /// Whether a place on the sheet is where an ear may show beside the face.

@@ -204,8 +204,25 @@ fn a_bright_and_wrinkled_forehead_stays() {
 }
 
 #[test]
+fn a_raised_brow_stays_with_its_creases_and_a_frown_too() {
+    let skin = [170, 140, 125];
+    let creases = |_: f32, y: f32| {
+        (y < -0.34).then(|| skin.map(|c: i32| (c + ((120.0 * y).sin() * 40.0) as i32) as u8))
+    };
+    let frown =
+        |x: f32, y: f32| ((x.abs() - 0.03).abs() < 0.012 && y > -0.42 && y < -0.26).then_some([80, 55, 45]);
+    let forehead = |[x, y, _]: [f32; 3]| y < -0.36 && y > -0.46 && x.abs() < 0.2;
+    let (least, most) = extremes(&source(creases), forehead);
+    assert!(most - least > 35.0, "{least} {most}");
+    let between = darkest(&source(frown), |[x, y, _]| x.abs() < 0.05 && y > -0.4 && y < -0.28);
+    assert!(between < -35.0, "{between}");
+}
+
+#[test]
 fn a_brow_under_hair_has_no_corners() {
-    let source = source(|_, y| (y < -0.3).then_some([95, 72, 50]));
+    let source = source(|x, y| {
+        (y < -0.3).then(|| [95, 72, 50].map(|c: i32| (c + ((90.0 * x).sin() * 20.0) as i32) as u8))
+    });
     let skin = &source.view().skin;
     // Along a line through the middle of a brow's hull, from between the brows outwards.
     let (inner, outer) = (skin.uv[55], skin.uv[105]);

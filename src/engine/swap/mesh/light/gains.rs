@@ -22,8 +22,10 @@ const BEYOND: f32 = 0.8;
 /// Added before logarithms are taken, so that black stays finite.
 const DARK: f32 = 8.0;
 /// What light alone cannot explain of the difference between two faces is a feature of one of them:
-/// followed where it is small against this log luminance, left where it is large.
-const FEATURE: f32 = 0.2;
+/// followed where it is small against this log luminance, left where it is large. Its colour is followed
+/// further, since a person's skin is of one tint, but not a picture's shadows and highlights.
+const FEATURE: f32 = 0.05;
+const TINT: f32 = 0.2;
 /// Powers of the ratio of base colours that the detail's contrast follows: of the whole face, where
 /// the target is darker and where it is brighter, and from place to place.
 const DIMMED: f32 = 0.8;
@@ -60,10 +62,12 @@ pub(crate) fn gains(source: Source<'_>, mode: ColourMatch, scratch: &mut Scratch
     let contrast_overall = overall.powf(if overall < 1.0 { DIMMED } else { LIFTED });
     for (((out, from), to), lit) in out.iter_mut().zip(source.low).zip(&ratio).zip(&lit) {
         let rest: [f32; 3] = std::array::from_fn(|k| to[k] - lit[k]);
-        let share = 1.0 / (1.0 + (luma(&rest) / FEATURE).powi(2));
+        let bright = luma(&rest);
+        let share = |feature: f32| 1.0 / (1.0 + (bright / feature).powi(2));
+        let rest = rest.map(|c| share(FEATURE) * bright + share(TINT) * (c - bright));
         let base: [f32; 3] = std::array::from_fn(|k| match mode {
             ColourMatch::Mean => from[k] + of_target[k] - of_source[k] + kept,
-            _ => (from[k] + DARK) * (lit[k] + share * rest[k]).exp() - DARK + kept,
+            _ => (from[k] + DARK) * (lit[k] + rest[k]).exp() - DARK + kept,
         });
         let ratio = (luma(&base).max(4.0)) / luma(from).max(4.0);
         let contrast = contrast_overall * (ratio / overall).powf(SHADED);
