@@ -90,15 +90,17 @@ impl Sheet {
             let dark = smoothstep(DARK.0, DARK.1, -broad[at] / factor);
             (fine[at] - level[at]).abs().max(dark * edge(at))
         };
-        let texture = blur(self.plane_of(|at| across(at).min(60.0)), 0.025 * density);
-        let smooth = self
-            .quantile(0.5, across, |at| self.limit[at] < 70.0 && self.layout.face_at(at)[1] > -0.06)
-            .max(LEAST);
+        let cheek = |at: usize| self.limit[at] < 70.0 && self.layout.face_at(at)[1] > -0.06;
+        let roughness = |detail: &dyn Fn(usize) -> f32| {
+            let texture = blur(self.plane_of(|at| detail(at).min(60.0)), 0.025 * density);
+            (texture, self.quantile(0.5, detail, cheek).max(LEAST))
+        };
+        let (strands, (texture, smooth)) = (roughness(&across), roughness(&edge));
         let line = (7.0 * factor).max(3.5 * usual);
         let glasses = !worn.is_empty();
         let shade = |at: usize| (-fine[at]).max(fine[at] / SHINE);
         let tint = |at: usize| (slow[1][at].abs() + slow[2][at].abs()) / factor;
-        let rough = |at: usize| {
+        let rough = |at: usize, texture: &[f32], smooth: f32| {
             if !self.is_forehead(at) {
                 return 0.0;
             }
@@ -126,7 +128,7 @@ impl Sheet {
                 let shade = smoothstep(limit, 1.8 * limit, fine[at].abs());
                 return worn.iter().map(|worn| worn.at(place)).fold(shade, f32::max);
             }
-            let mut out = smoothstep(limit, 1.8 * limit, shade(at)).max(rough(at));
+            let mut out = smoothstep(limit, 1.8 * limit, shade(at)).max(rough(at, &strands.0, strands.1));
             if is_beside(place) && ears[usize::from(place[0] > 0.0)] {
                 out = out.max(smoothstep(22.0 * factor, 40.0 * factor, fine[at].abs()));
             }
@@ -144,7 +146,8 @@ impl Sheet {
             }
             let line = smoothstep(0.5 * line, line, edge(at));
             line.max(smoothstep(0.35 * limit, 0.6 * limit, shade))
-                .max(rough(at) * smoothstep(0.01, 0.04, self.brow[at]))
+                // Beside hair all that is rough may be hair.
+                .max(rough(at, &texture, smooth) * smoothstep(0.01, 0.04, self.brow[at]))
         });
         // The soft borders of what is taken out go with it.
         let mut outside = blur(self.plane_of(|at| outside[at]), 0.02 * density);
