@@ -1,5 +1,5 @@
 //! The neural engine on inswapper_128 at its full size, with random weights: memory, and the
-//! element's time outside the network's runs.
+//! element's time outside networks' runs.
 //!
 //! `cargo run --release --example standin -- target/standin full` writes the network (554 MB), then
 //! `cargo bench --bench neural`; `-- FILE PROVIDER BATCH FACES` for others, behind these `memory` for
@@ -16,7 +16,7 @@ use std::{
 
 use common::{Bed, Memory, median, ms};
 use gst::prelude::*;
-use gstfaceswap::models::{Options, Provider, Role, Search, Session};
+use gstfaceswap::models::{Options, Provider, Role, Search, Session, small::Small};
 
 #[global_allocator]
 static ALLOCATOR: common::Counting = common::Counting;
@@ -124,7 +124,7 @@ fn main() {
         push(&mut bed, 12);
         bed
     };
-    let mut first = element(Some(&file));
+    let first = element(Some(&file));
     memory("an element with the network");
     let second = element(Some(&file));
     memory("a second");
@@ -139,36 +139,52 @@ fn main() {
         return drop((mesh, second));
     }
 
+    // As in a live pipeline: the detector's runs are waited for nowhere.
+    let mut timed = stream(Some(&file), name, batch, &frames, false);
+    while timed.stats().get::<&str>("engine") != Ok("neural") {
+        timed.frame();
+    }
+    drop(first);
     let model = Search::default().at(Role::Swapper, file.as_ref()).expect("the model");
     let threads = gstfaceswap::control::performance_cores();
     let options = Options { provider, threads, ..Options::default() };
     let mut session = Session::shared(&model, &options).expect("the session");
     let together = if session.input_shape(0)[0] < 0 { faces.min(batch as usize) } else { 1 };
     let runs = (1000.0 / ms(plain(&mut session, together, 1)).max(1.0)).clamp(3.0, 100.0) as u32;
-    let (mut alone, mut whole, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    push(&mut first, 2);
+    let landmarks = Search::default().named(Role::Landmarker, "face_mesh.onnx").expect("the face mesh");
+    let mut landmarks = Small::load(&landmarks).expect("a network of that kind");
+    let (mut alone, mut meshes, mut whole, mut ratios) = (vec![], vec![], vec![], vec![]);
+    push(&mut timed, 2);
     let allocated = common::allocated().0;
-    push(&mut first, 10);
+    push(&mut timed, 10);
     println!(
         "Allocations a frame, of which the bench makes some: {}",
         (common::allocated().0 - allocated) / 10
     );
     for _ in 0..ROUNDS {
-        let network = ms(plain(&mut session, together, runs));
-        let element = ms(push(&mut first, runs));
+        let network = ms(plain(&mut session, together, runs)) * faces.div_ceil(together) as f64;
+        let started = Instant::now();
+        (0..runs).for_each(|_| landmarks.run());
+        let mesh = ms(started.elapsed() / runs) * faces as f64;
+        let element = ms(push(&mut timed, runs));
         alone.push(network);
+        meshes.push(mesh);
         whole.push(element);
-        ratios.push(network * faces.div_ceil(together) as f64 / element);
+        ratios.push(network / element);
     }
-    let stats = first.stats();
+    let stats = timed.stats();
     println!(
-        "| faces | network alone, ms a run | element a frame, ms | alone over element | engine | provider | batch |"
+        "| faces | a frame's network runs alone, ms | its landmarks' network alone, ms | element a frame, ms | \
+         outside both, ms | first over element | engine | provider | batch |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
+    let rest: Vec<f64> = (0..ROUNDS).map(|i| whole[i] - alone[i] - meshes[i]).collect();
     println!(
-        "| {faces} | {:.2} | {:.2} | {:.3} | {} | {} | {} |",
+        "| {faces} | {:.2} | {:.2} | {:.2} | {:.2} | {:.3} | {} | {} | {} |",
         median(alone),
+        median(meshes),
         median(whole),
+        median(rest),
         median(ratios),
         stats.get::<&str>("engine").unwrap_or("?"),
         stats.get::<&str>("execution-provider").unwrap_or("?"),
