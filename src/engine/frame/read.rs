@@ -14,7 +14,7 @@ pub(crate) const LANES: usize = 32;
 pub(crate) trait Reader: Copy + Sync {
     /// Y, Cb, Cr or R, G, B in 0–255.
     fn components(&self, x: usize, y: usize) -> [u8; 3];
-    /// Adds the components of as many pixels to `sums`, one row for each component.
+    /// Adds the components of [`LANES`] pixels to `sums`, one row for each component.
     #[inline(always)]
     fn add(&self, x: [u32; LANES], y: [u32; LANES], sums: &mut [[u32; LANES]; 3]) {
         for i in 0..LANES {

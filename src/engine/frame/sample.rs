@@ -47,23 +47,21 @@ impl Grid {
         grid
     }
 
-    /// Components of eight output pixels of a row, from `(i, j)` on: box-filtered where the frame is scaled
+    /// Components of [`LANES`] output pixels of a row, from `(i, j)` on: box-filtered where the frame is scaled
     /// down, else bilinear.
     #[inline(always)]
     fn sample<R: Reader>(&self, r: &R, i: usize, j: usize) -> [[f32; LANES]; 3] {
         if self.count > 1 {
             return self.mean(r, i as i32, j as i32);
         }
-        let mut out = [[0.0; LANES]; 3];
-        for n in 0..LANES {
+        let lanes: [[f32; 3]; LANES] = std::array::from_fn(|n| {
             let at = self.map.apply(Point::new((i + n) as f32 + 0.5, j as f32 + 0.5));
-            let c = bilinear(r, at, self.last.0 as usize + 1, self.last.1 as usize + 1);
-            (0..3).for_each(|k| out[k][n] = c[k]);
-        }
-        out
+            bilinear(r, at, self.last.0 as usize + 1, self.last.1 as usize + 1)
+        });
+        std::array::from_fn(|k| lanes.map(|c| c[k]))
     }
 
-    /// Mean components of eight output pixels; the frame's edge is repeated outside it.
+    /// Mean components of [`LANES`] output pixels; the frame's edge is repeated outside it.
     #[inline(always)]
     fn mean<R: Reader>(&self, r: &R, i: i32, j: i32) -> [[f32; LANES]; 3] {
         let start = |origin: i32, column: i32, row: i32| -> [i32; LANES] {

@@ -83,19 +83,19 @@ fn tile<const PIXELS: usize, const VECTORS: usize>(
     let groups = finish.bias.len();
     let start = at * groups + panel.first;
     let (below, above) = (of_panel(&finish.rectifier.below), of_panel(&finish.rectifier.above));
-    for p in 0..PIXELS {
+    for (p, sums) in sums.iter_mut().enumerate() {
         let place = start + p * groups;
         if let Some(shortcut) = finish.shortcut {
             let shortcut = vectors::<VECTORS>(&shortcut[place..]);
             for v in 0..VECTORS {
-                sums[p][v] = _mm512_add_ps(sums[p][v], shortcut[v]);
+                sums[v] = _mm512_add_ps(sums[v], shortcut[v]);
             }
         }
         let out = out[place..][..2 * VECTORS].as_flattened_mut().as_chunks_mut::<WIDE>().0;
         for v in 0..VECTORS {
-            let negative = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(sums[p][v], _mm512_setzero_ps());
+            let negative = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(sums[v], _mm512_setzero_ps());
             let factor = _mm512_mask_blend_ps(negative, above[v], below[v]);
-            out[v] = bytemuck::cast(_mm512_mul_ps(sums[p][v], factor));
+            out[v] = bytemuck::cast(_mm512_mul_ps(sums[v], factor));
         }
     }
 }

@@ -239,7 +239,7 @@ impl<'r, R: Reader> Sampler<'r, R> {
         }
     }
 
-    /// Red, green and blue (0–255) of eight pixels of a row, from column `i` on.
+    /// Red, green and blue (0–255) of [`LANES`] pixels of a row, from column `i` on.
     #[inline(always)]
     fn rgb(&self, i: usize, j: usize) -> [[f32; LANES]; 3] {
         let step = 1.0 / (self.taps * self.taps) as f32;
