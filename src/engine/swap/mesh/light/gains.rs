@@ -22,10 +22,12 @@ const BEYOND: f32 = 0.8;
 /// Added before logarithms are taken, so that black stays finite.
 const DARK: f32 = 8.0;
 /// What light alone cannot explain of the difference between two faces is a feature of one of them:
-/// followed where it is small against this log luminance, left where it is large. Its colour is followed
-/// further, since a person's skin is of one tint, but not a picture's shadows and highlights.
+/// followed where it is small against this log luminance, left where it is large. Further its colour is
+/// followed, since a person's skin is of one tint, but not a picture's shadows and highlights; and what is
+/// brighter than the target, since features are mostly dark, and lights would glare.
 const FEATURE: f32 = 0.05;
 const TINT: f32 = 0.2;
+const GLARE: f32 = 0.2;
 /// Powers of the ratio of base colours that the detail's contrast follows: of the whole face, where
 /// the target is darker and where it is brighter, and from place to place.
 const DIMMED: f32 = 0.8;
@@ -64,7 +66,8 @@ pub(crate) fn gains(source: Source<'_>, mode: ColourMatch, scratch: &mut Scratch
         let rest: [f32; 3] = std::array::from_fn(|k| to[k] - lit[k]);
         let bright = luma(&rest);
         let share = |feature: f32| 1.0 / (1.0 + (bright / feature).powi(2));
-        let rest = rest.map(|c| share(FEATURE) * bright + share(TINT) * (c - bright));
+        let followed = share(if bright > 0.0 { FEATURE } else { GLARE });
+        let rest = rest.map(|c| followed * bright + share(TINT) * (c - bright));
         let base: [f32; 3] = std::array::from_fn(|k| match mode {
             ColourMatch::Mean => from[k] + of_target[k] - of_source[k] + kept,
             _ => (from[k] + DARK) * (lit[k] + rest[k]).exp() - DARK + kept,

@@ -81,6 +81,25 @@ fn a_dark_patch_of_the_target_is_not_taken_for_light() {
 }
 
 #[test]
+fn a_bright_patch_of_the_source_is_followed_to_the_target_and_a_dark_one_stays() {
+    let t = topology();
+    let beside = |p: [f32; 3]| (p[0] - 0.25).hypot(p[1] + 0.05) < 0.15;
+    let on_patch = |level: f32| {
+        let mut source = flat([150.0; 3]);
+        for (tri, c) in t.triangles.iter().zip(source.iter_mut()) {
+            if tri.iter().any(|&v| beside(t.canonical[usize::from(v)])) {
+                *c = [level; 3];
+            }
+        }
+        let out = run(&source, flat([150.0; 3]), ColourMatch::Light);
+        let patch = (0..VERTICES).filter(|&v| beside(t.canonical[v]));
+        patch.clone().map(|v| out[v][1] - 150.0).sum::<f32>() / patch.count() as f32
+    };
+    let (bright, dark) = (on_patch(190.0), on_patch(118.0));
+    assert!(dark < -10.0 && bright < -0.5 * dark, "{bright} {dark}");
+}
+
+#[test]
 fn hair_on_the_forehead_and_a_beard_count_little() {
     let t = topology();
     for hairy in [|y: f32| y < -0.45, |y: f32| y > 0.25] {
