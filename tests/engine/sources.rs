@@ -284,7 +284,9 @@ fn of_a_folder_or_list_what_shows_no_face_is_left_out_and_the_best_photos_drawn(
         .unwrap();
     let (source, warnings) = one(&folder).unwrap();
     // Of the same view the larger picture is drawn; glasses are looked for in both.
-    assert_alike(&wanted, &shown(&source), 1.4, "a folder with a small copy");
+    assert_alike(&wanted, &shown(&source), 1.8, "a folder with a small copy");
+    let small = shown(&one(&folder.join("0 small.png")).unwrap().0);
+    assert!(difference(&wanted, &small) > 2.5, "the small copy alone: {:.3}", difference(&wanted, &small));
     let [SourceWarning::SmallFace { .. }, SourceWarning::LeftOut(text)] = &warnings[..] else {
         panic!("{warnings:?}")
     };
