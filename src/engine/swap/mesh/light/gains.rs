@@ -22,10 +22,11 @@ const BEYOND: f32 = 0.8;
 /// Added before logarithms are taken, so that black stays finite.
 const DARK: f32 = 8.0;
 /// What light alone cannot explain of the difference between two faces is a feature of one of them:
-/// followed where it is small against this log luminance, left where it is large. Further its colour is
+/// followed where it is small against this log luminance, beside brows, eyes and lips and on plain skin, left
+/// where it is large. Further its colour is
 /// followed, since a person's skin is of one tint, but not a picture's shadows and highlights; and what is
 /// brighter than the target, since features are mostly dark, and lights would glare.
-const FEATURE: f32 = 0.05;
+const FEATURE: (f32, f32) = (0.05, 0.15);
 const TINT: f32 = 0.2;
 const GLARE: f32 = 0.2;
 /// Powers of the ratio of base colours that the detail's contrast follows: of the whole face, where
@@ -62,11 +63,13 @@ pub(crate) fn gains(source: Source<'_>, mode: ColourMatch, scratch: &mut Scratch
     let lit = harmonics::of(&ratio);
     let overall = (luma(&of_target) + kept).max(4.0) / luma(&of_source).max(4.0);
     let contrast_overall = overall.powf(if overall < 1.0 { DIMMED } else { LIFTED });
-    for (((out, from), to), lit) in out.iter_mut().zip(source.low).zip(&ratio).zip(&lit) {
+    let vertices = out.iter_mut().zip(source.low).zip(&ratio).zip(&lit).zip(&TABLES.plain);
+    for ((((out, from), to), lit), plain) in vertices {
         let rest: [f32; 3] = std::array::from_fn(|k| to[k] - lit[k]);
         let bright = luma(&rest);
         let share = |feature: f32| 1.0 / (1.0 + (bright / feature).powi(2));
-        let followed = share(if bright > 0.0 { FEATURE } else { GLARE });
+        let feature = FEATURE.0 + plain * (FEATURE.1 - FEATURE.0);
+        let followed = share(if bright > 0.0 { feature } else { GLARE });
         let rest = rest.map(|c| followed * bright + share(TINT) * (c - bright));
         let base: [f32; 3] = std::array::from_fn(|k| match mode {
             ColourMatch::Mean => from[k] + of_target[k] - of_source[k] + kept,
