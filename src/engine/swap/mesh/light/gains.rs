@@ -22,12 +22,12 @@ const BEYOND: f32 = 0.8;
 /// Added before logarithms are taken, so that black stays finite.
 const DARK: f32 = 8.0;
 /// What light alone cannot explain of the difference between two faces is a feature of one of them:
-/// followed where it is small against this log luminance, beside brows, eyes and lips and on plain skin, left
-/// where it is large. Further its colour is
-/// followed, since a person's skin is of one tint, but not a picture's shadows and highlights; and what is
-/// brighter than the target, since features are mostly dark, and lights would glare.
+/// followed where it is small against this log luminance, left where it is large. The first is for what is
+/// beside brows, eyes and lips, the second for plain skin.
 const FEATURE: (f32, f32) = (0.05, 0.15);
+/// The same for its colour, since a person's skin is of one tint, but not a picture's shadows.
 const TINT: f32 = 0.2;
+/// The same where the source is brighter, since features are mostly dark, and lights would glare.
 const GLARE: f32 = 0.2;
 /// Powers of the ratio of base colours that the detail's contrast follows: of the whole face, where
 /// the target is darker and where it is brighter, and from place to place.
