@@ -11,6 +11,6 @@ use colour::Transform;
 pub use colour::{Colorimetry, Matrix, Range};
 pub(crate) use crop::{CropScratch, crop, settle};
 pub(crate) use read::{LANES, PackedRgb, Reader, with_reader};
-pub(crate) use sample::{thumbnail, to_canvas};
+pub(crate) use sample::{bilinear, thumbnail, to_canvas};
 pub use view::{Frame, PixelFormat, PlaneError};
 pub(crate) use write::{Layer, Region, Rows, Target, blend_rows};

@@ -24,6 +24,16 @@ pub(crate) trait Reader: Copy + Sync {
     }
     /// R, G, B in 0–255 (unclamped) of (averaged) components.
     fn rgb(&self, components: [f32; 3]) -> [f32; 3];
+    /// R, G, B in 0–255 of [`LANES`] pixels' (averaged) components.
+    #[inline(always)]
+    fn levels(&self, components: [[f32; LANES]; 3]) -> [[f32; LANES]; 3] {
+        let mut out = [[0.0; LANES]; 3];
+        for n in 0..LANES {
+            let rgb = self.rgb([components[0][n], components[1][n], components[2][n]]);
+            (0..3).for_each(|k| out[k][n] = rgb[k].clamp(0.0, 255.0));
+        }
+        out
+    }
     /// How its luma and chroma are encoded; RGB as GStreamer would by default for `height` rows.
     fn encoding(&self, height: usize) -> Transform;
     /// Luma of the pixels from `(x, y)` on, rounded as a frame would store it.

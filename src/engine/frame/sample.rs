@@ -84,7 +84,7 @@ impl Grid {
 
 /// Components at `at`, bilinear in all three planes, edge-replicating.
 #[inline(always)]
-fn bilinear<R: Reader>(r: &R, at: Point, width: usize, height: usize) -> [f32; 3] {
+pub(crate) fn bilinear<R: Reader>(r: &R, at: Point, width: usize, height: usize) -> [f32; 3] {
     let x = (at.x - 0.5).clamp(0.0, width as f32 - 1.0);
     let y = (at.y - 0.5).clamp(0.0, height as f32 - 1.0);
     let (x0, y0) = (x as usize, y as usize);
@@ -115,12 +115,7 @@ fn to_canvas_with<R: Reader>(r: &R, width: usize, height: usize, canvas: &mut Ca
     canvas.rgb.fill(0.0);
     for j in 0..canvas.content_height {
         for i in (0..canvas.content_width).step_by(LANES) {
-            let c = grid.sample(r, i, j);
-            let mut rgb = [[0.0; LANES]; 3];
-            for n in 0..LANES {
-                let values = r.rgb([c[0][n], c[1][n], c[2][n]]);
-                (0..3).for_each(|k| rgb[k][n] = values[k].clamp(0.0, 255.0));
-            }
+            let rgb = r.levels(grid.sample(r, i, j));
             let (to, count) = (j * canvas.width + i, LANES.min(canvas.content_width - i));
             for (k, values) in rgb.iter().enumerate() {
                 canvas.rgb[k * plane + to..][..count].copy_from_slice(&values[..count]);

@@ -34,7 +34,7 @@ impl Packed {
     pub(super) const WIDE: usize = 8;
     /// Widest panel when many pixels share the weights.
     pub(super) fn narrow() -> usize {
-        if wide() { 8 } else { 2 }
+        if wide() { Self::WIDE } else { 2 }
     }
 
     /// Floats that a matrix takes, if they can be counted.

@@ -6,7 +6,7 @@ use multiversion::multiversion;
 
 use crate::{
     engine::{
-        frame::{Frame, LANES, Reader, with_reader},
+        frame::{Frame, LANES, Reader, bilinear, with_reader},
         geometry::{Point, Similarity},
         pool::Pool,
     },
@@ -244,18 +244,13 @@ impl<'r, R: Reader> Sampler<'r, R> {
     fn rgb(&self, i: usize, j: usize) -> [[f32; LANES]; 3] {
         let step = 1.0 / (self.taps * self.taps) as f32;
         // Where samples are a pixel apart, what lies between them is their mean.
-        let sums = if self.taps > 2 {
+        let means = if self.taps > 2 {
             self.nearest(i as i64, j as i64).map(|sums| sums.map(|s| s as f32 * step))
         } else {
-            let lanes: [[f32; 3]; LANES] = std::array::from_fn(|n| self.bilinear(i + n, j));
+            let lanes: [[f32; 3]; LANES] = std::array::from_fn(|n| self.between(i + n, j));
             std::array::from_fn(|k| lanes.map(|sums| sums[k] * step))
         };
-        let mut out = [[0.0; LANES]; 3];
-        for n in 0..LANES {
-            let rgb = self.r.rgb([sums[0][n], sums[1][n], sums[2][n]]);
-            (0..3).for_each(|k| out[k][n] = rgb[k].clamp(0.0, 255.0));
-        }
-        out
+        self.r.levels(means)
     }
 
     /// The sums of the pixels in which samples lie.
@@ -278,33 +273,17 @@ impl<'r, R: Reader> Sampler<'r, R> {
 
     /// The sum of samples between pixels.
     #[inline(always)]
-    fn bilinear(&self, i: usize, j: usize) -> [f32; 3] {
+    fn between(&self, i: usize, j: usize) -> [f32; 3] {
         let Grid { map, boost, phase } = self.grid;
         let (x, y) = ((i * boost + phase.0) as f32 + 0.5, (j * boost + phase.1) as f32 + 0.5);
         let place = |i: usize| (i as f32 + 0.5) / self.taps as f32 - 0.5;
         let mut sum = [0.0; 3];
         for at in 0..self.taps * self.taps {
             let (u, v) = (place(at % self.taps), place(at / self.taps));
-            let c = self.between(map.apply(Point::new(x + u, y + v)));
+            let c = bilinear(self.r, map.apply(Point::new(x + u, y + v)), self.last.0 + 1, self.last.1 + 1);
             (0..3).for_each(|k| sum[k] += c[k]);
         }
         sum
-    }
-
-    #[inline(always)]
-    fn between(&self, at: Point) -> [f32; 3] {
-        let x = (at.x - 0.5).clamp(0.0, self.last.0 as f32);
-        let y = (at.y - 0.5).clamp(0.0, self.last.1 as f32);
-        let (x0, y0) = (x as usize, y as usize);
-        let (x1, y1) = ((x0 + 1).min(self.last.0), (y0 + 1).min(self.last.1));
-        let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-        let c = |x, y| self.r.components(x, y).map(f32::from);
-        let (a, b, d, e) = (c(x0, y0), c(x1, y0), c(x0, y1), c(x1, y1));
-        std::array::from_fn(|k| {
-            let top = a[k] + fx * (b[k] - a[k]);
-            let low = d[k] + fx * (e[k] - d[k]);
-            top + fy * (low - top)
-        })
     }
 }
 
