@@ -58,7 +58,6 @@ impl Cut {
                 rgbx.extend([r, g, b, 0]);
             }
         }
-        let worn = worn(&mut rgbx, (width as usize, height as usize), &mesh, (x0 as f32, y0 as f32));
         let whole = Texture::new(rgbx, width, height);
         let shrink = (MAX_TEXTURE / width.max(height) as f32).min(1.0);
         let enlarge = (ENLARGED / face.width.max(1.0)).min(MAX_ENLARGEMENT);
@@ -73,6 +72,7 @@ impl Cut {
         for (uv, p) in uv.iter_mut().zip(mesh.iter()) {
             *uv = [(p[0] - x0 as f32) * scale.0, (p[1] - y0 as f32) * scale.1];
         }
+        let worn = worn(&texture, &uv);
         let mut pulled = uv.clone();
         inset(&mut pulled);
         let mut cut = Cut { texture, uv, inset: pulled, mesh, width: face.width, worn, merit: 0.0 };
@@ -92,14 +92,17 @@ impl Cut {
     }
 }
 
-/// The glasses in a piece of a photo whose first pixel is at `corner` of what `mesh` counts in.
-fn worn(rgbx: &mut [u8], (width, height): (usize, usize), mesh: &Mesh, corner: (f32, f32)) -> Worn {
-    let mesh: Box<Mesh> = Box::new(mesh.map(|[x, y, z]| [x - corner.0, y - corner.1, z]));
-    let planes = [rgbx, &mut [][..], &mut [][..]];
+/// The glasses in a texture with the face's vertices at `uv`.
+fn worn(texture: &Texture, uv: &[[f32; 2]; VERTICES]) -> Worn {
+    let level = &texture.levels[0];
+    let (mut rgbx, stride) = (level.rgbx(), 4 * level.width);
+    let planes = [&mut rgbx[..], &mut [][..], &mut [][..]];
+    let size = (level.width, level.height);
     let mut worn = Worn::default();
-    let strides = [4 * width, 0, 0];
-    if let Ok(frame) = Frame::new(PixelFormat::Rgbx, width, height, planes, strides, Colorimetry::default()) {
-        worn.observe(&frame, &mesh, Duration::ZERO);
+    if let Ok(frame) =
+        Frame::new(PixelFormat::Rgbx, size.0, size.1, planes, [stride, 0, 0], Colorimetry::default())
+    {
+        worn.observe(&frame, &Box::new(uv.map(|[x, y]| [x, y, 0.0])), Duration::ZERO);
     }
     worn
 }

@@ -27,6 +27,12 @@ impl Level {
         Level { width, height, data, scale }
     }
 
+    /// Its pixels alone, as [`Texture::new`] takes them.
+    pub fn rgbx(&self) -> Vec<u8> {
+        let rows = self.data.chunks_exact(self.width + 1).take(self.height);
+        rows.flat_map(|row| row[..self.width].iter().flat_map(|pixel| pixel.to_le_bytes())).collect()
+    }
+
     /// Largest 16.16 coordinates a footprint may start at.
     pub fn limits(&self) -> (i32, i32) {
         (((self.width as i32 - 1) << 16) | 0xffff, ((self.height as i32 - 1) << 16) | 0xffff)
@@ -81,11 +87,7 @@ impl Texture {
     pub fn enlarged(self, factor: f32) -> (Self, (f32, f32)) {
         let base = &self.levels[0];
         let (width, height) = (base.width as u32, base.height as u32);
-        let rgbx: Vec<u8> = (0..base.height)
-            .flat_map(|y| {
-                base.data[y * (base.width + 1)..][..base.width].iter().flat_map(|p| p.to_le_bytes())
-            })
-            .collect();
+        let rgbx = base.rgbx();
         let size = |v: u32| (v as f32 * factor).round() as u32;
         let mut large = Image::new(size(width), size(height), PixelType::U8x4);
         let options =

@@ -1,44 +1,24 @@
-//! What on a sheet is not skin, and its removal.
+//! What on a sheet is not skin is taken out.
 
-use super::sheet::{Sheet, blur};
-use crate::engine::{geometry::smoothstep, swap::mesh::worn::Worn};
+use super::{
+    look::Found,
+    sheet::{Sheet, blur},
+};
+use crate::engine::geometry::smoothstep;
 
-/// How often what was found takes in what hangs together with it, and how far each time, in face widths.
-const GROWTH: (usize, f32) = (6, 0.02);
-/// How far inside the face's edge something must begin, in face widths, and how surely be found, to hang
-/// together with it.
-const EDGE: f32 = 0.04;
-const HANGS: f32 = 0.2;
-/// Row of the face above which there is forehead, where there is no brow.
-const FOREHEAD: f32 = -0.25;
-/// Distances from a brow, in face widths, nearer than which nothing that is found may begin, since a brow may be
-/// broader than its outline; it may spread to there.
-const BROW: (f32, f32) = (0.03, 0.05);
-/// Row of the face below which there may be a beard.
-const BEARD: f32 = 0.1;
 /// Levels of detail that may be beside a brow.
 const BROADER: f32 = 300.0;
 /// How squarely a photo must have seen skin: from the first on its detail counts, from the second on in full.
 const GRAZED: (f32, f32) = (0.05, 0.22);
-/// Where the side of the face begins, on the sheet, and down to which row hair is followed there.
-const SIDE: (f32, f32) = (0.48, 0.36);
-/// Bright levels of detail beside the jaw, and the share of pixels, from which on an ear shows there: a beard
-/// is dark.
-const EAR: (f32, f32) = (25.0, 0.08);
-/// Skin shines, but hair is no brighter: light detail may be so many times stronger.
-const SHINE: f32 = 1.8;
-/// Up to how far to each side creases go straight on, in face widths.
-const CREASE: f32 = 0.12;
-/// Levels of slow detail below skin from which on and at which what lies along a forehead is no crease.
-const DARK: (f32, f32) = (10.0, 20.0);
-/// A fringe is so many times rougher than the cheeks, these taken to be so rough at least, in levels.
-const HAIRY: (f32, f32) = (2.8, 4.5);
-const LEAST: f32 = 3.0;
-
-/// Slow detail that a twentieth of the skin exceeds, in levels of a medium exposure, from which on and at which
-/// its shadows are taken for those of a harsh light, or a painter; and what of them is left at most.
-const HARSH: (f32, f32) = (38.0, 50.0);
+/// What is left at most, in levels, of shadows of a harsh light.
 const SHADOW: f32 = 25.0;
+/// What is left at most, in levels, of slow shade between brow and eye, and of slow colour beside the mouth.
+const LID: f32 = 60.0;
+const TINT: f32 = 12.0;
+/// How much darker than skin lips can be, in levels.
+const MOUTH: f32 = 65.0;
+/// How far detail reaches that is painted over a frame, and what is painted where it does not reach, in face widths.
+const PAINT: [f32; 2] = [0.02, 0.06];
 
 /// Where skin is looked for that fills what is taken out, in face widths from it.
 const FILLS: [(f32, f32); 12] = [
@@ -56,136 +36,41 @@ const FILLS: [(f32, f32); 12] = [
     (-0.3, 0.08),
 ];
 
-/// What was found out about a sheet.
-pub(super) struct Found {
-    /// How far each pixel is no skin, 0–1.
-    pub outside: Vec<f32>,
-    /// Whether there are glasses.
-    glasses: bool,
-    factor: f32,
-    /// Luma detail, and all channels, slowly changing.
-    fine: Vec<f32>,
-    slow: [Vec<f32>; 3],
-    /// Roughness, and that of plain skin.
-    texture: Vec<f32>,
-    smooth: f32,
-    /// How harsh the light was, 0–1.
-    harsh: f32,
-}
-
 impl Sheet {
-    /// Finds what is too far from skin to be skin, and glasses; `brightness` 1 is skin of medium exposure.
-    pub fn look(&mut self, brightness: f32, worn: &[&Worn]) -> Found {
-        let density = self.layout.density;
-        self.smooth_colour();
-        let blurred = |k: usize, sigma: f32| blur(self.plane(k), sigma * density);
-        let (fine, broad) = (blurred(0, 0.008), blurred(0, 0.05));
-        let slow = [0, 1, 2].map(|k| blurred(k, 0.02));
-        let factor = brightness.clamp(0.4, 1.2);
-        let edge = |at: usize| (fine[at] - broad[at]).abs();
-        let usual = self.quantile(0.5, edge, |at| self.limit[at] < 70.0);
-        // Creases of a forehead lie along it, hair across; but the edge of a fringe, which is dark.
-        let level = along(&fine, self.layout.width, (CREASE * density) as usize);
-        let across = |at: usize| {
-            let dark = smoothstep(DARK.0, DARK.1, -broad[at] / factor);
-            (fine[at] - level[at]).abs().max(dark * edge(at))
-        };
-        let cheek = |at: usize| self.limit[at] < 70.0 && self.layout.face_at(at)[1] > -0.06;
-        let roughness = |detail: &dyn Fn(usize) -> f32| {
-            let texture = blur(self.plane_of(|at| detail(at).min(60.0)), 0.025 * density);
-            (texture, self.quantile(0.5, detail, cheek).max(LEAST))
-        };
-        let (strands, (texture, smooth)) = (roughness(&across), roughness(&edge));
-        let line = (7.0 * factor).max(3.5 * usual);
-        let glasses = !worn.is_empty();
-        let shade = |at: usize| (-fine[at]).max(fine[at] / SHINE);
-        let tint = |at: usize| (slow[1][at].abs() + slow[2][at].abs()) / factor;
-        let rough = |at: usize, texture: &[f32], smooth: f32| {
-            if !self.is_forehead(at) {
-                return 0.0;
-            }
-            // Wrinkles and grain are rough too, but as light as skin and of its colour.
-            let foreign = smoothstep(10.0, 0.0, broad[at] / factor).max(smoothstep(4.0, 10.0, tint(at)));
-            foreign * smoothstep(HAIRY.0, HAIRY.1, texture[at] / smooth)
-        };
-        let ears = [-1.0, 1.0].map(|side: f32| {
-            let strip = |at: &usize| {
-                let place = self.layout.face_at(*at);
-                self.facing[*at] >= 0.0 && is_beside(place) && place[0] * side > 0.0
-            };
-            let (n, bright) = (0..fine.len())
-                .filter(strip)
-                .fold((0, 0), |(n, bright), at| (n + 1, bright + usize::from(fine[at] > EAR.0 * factor)));
-            bright as f32 > EAR.1 * n as f32
-        });
-        let outside = self.plane_of(|at| {
-            if self.facing[at] < 0.0 {
-                return 0.0;
-            }
-            let limit = self.limit[at] * factor;
-            let place = self.layout.face_at(at);
-            if glasses && self.limit[at] < 300.0 && near_glasses(place) {
-                let shade = smoothstep(limit, 1.8 * limit, fine[at].abs());
-                return worn.iter().map(|worn| worn.at(place)).fold(shade, f32::max);
-            }
-            let mut out = smoothstep(limit, 1.8 * limit, shade(at)).max(rough(at, &strands.0, strands.1));
-            if is_beside(place) && ears[usize::from(place[0] > 0.0)] {
-                out = out.max(smoothstep(22.0 * factor, 40.0 * factor, fine[at].abs()));
-            }
-            if self.limit[at] < 150.0 {
-                out = out.max(smoothstep(30.0, 56.0, tint(at)));
-            }
-            out * smoothstep(BROW.0, BROW.1, self.brow[at])
-        });
-        let outside = if glasses { outside.into_raw() } else { self.hanging(outside.into_raw()) };
-        let outside = self.grown(outside, glasses, |at| {
-            let limit = self.limit[at] * factor;
-            let shade = if glasses { fine[at].abs() } else { shade(at) };
-            if self.limit[at] > 80.0 {
-                return smoothstep(30.0 * factor, 50.0 * factor, shade);
-            }
-            let line = smoothstep(0.5 * line, line, edge(at));
-            line.max(smoothstep(0.35 * limit, 0.6 * limit, shade))
-                // Beside hair all that is rough may be hair.
-                .max(rough(at, &texture, smooth) * smoothstep(0.01, 0.04, self.brow[at]))
-        });
-        // The soft borders of what is taken out go with it.
-        let mut outside = blur(self.plane_of(|at| outside[at]), 0.02 * density);
-        outside.iter_mut().for_each(|v| *v = smoothstep(0.08, 0.45, *v));
-        let deep = self.quantile(0.95, |at| slow[0][at].abs(), |at| self.is_plain(at) && outside[at] < 0.2);
-        let harsh = smoothstep(HARSH.0, HARSH.1, deep / factor);
-        Found { outside, glasses, factor, fine, slow, texture, smooth, harsh }
-    }
-
     /// Takes out what was found.
     pub fn clean(&mut self, found: &Found) {
-        let Found { outside, glasses, factor, fine, slow, texture, smooth, harsh } = found;
+        let Found { outside, foreign, glasses, factor, fine, slow, texture, smooth, harsh } = found;
+        let slow = if *glasses { &self.painted_over(outside) } else { slow };
         let old = self.detail.clone();
         let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| old[at][k] - slow[k][at]) };
+        let hidden = |at: usize| found.hidden(at);
         // Slow detail, as shade is, ends slowly.
         let [wide, around] =
-            [0.05, 0.09].map(|sigma| blur(self.plane_of(|at| outside[at]), sigma * self.layout.density));
+            [0.05, 0.09].map(|sigma| blur(self.plane_of(hidden), sigma * self.layout.density));
         for at in 0..old.len() {
             if self.facing[at] < 0.0 {
                 continue;
             }
             // Features end softly.
             let limit = self.limit[at];
-            let mut skin = 1.0 - smoothstep(240.0, 330.0, limit);
+            let skin = (1.0 - smoothstep(240.0, 330.0, limit)).max(foreign[at]);
             // Of a brow under hair its outline is not known: what is there fades from its middle.
-            let covered = smoothstep(0.1, 0.4, around[at]) * smoothstep(0.05, 0.0, self.brow[at]);
-            skin = skin.max(covered * smoothstep(0.95, 0.4, self.soft_brow[at]));
+            let under_hair = smoothstep(0.1, 0.4, around[at]) * smoothstep(0.05, 0.0, self.brow[at]);
+            let covered = if *glasses { 0.0 } else { under_hair };
+            let skin = skin.max(covered * smoothstep(0.95, 0.4, self.soft_brow[at]));
             // Skin that the photo saw from the side would be drawn out in streaks.
             let grazed = smoothstep(GRAZED.1, GRAZED.0, self.facing[at]);
-            let out = skin * outside[at].max(covered).max(grazed);
-            let shade = skin * outside[at].max(covered).max(smoothstep(0.05, 0.6, wide[at]));
+            let out = skin * hidden(at).max(covered).max(grazed);
+            let ends = hidden(at).max(covered).max(smoothstep(0.05, 0.6, wide[at]));
+            // Behind a frame it has been painted.
+            let shade = if *glasses { foreign[at] } else { skin * ends };
             // Skin from nearby where there is none.
             let fill = if out > 0.0 {
                 let clean = |&there: &usize| {
                     let plain = fine[there].abs() < 0.25 * limit.max(40.0) && texture[there] < 1.5 * smooth;
                     let cheek = self.limit[there] < 230.0 && self.layout.face_at(there)[1] > 0.0;
                     let skin = self.facing[there] >= GRAZED.1 && (self.limit[there] < 100.0 || cheek);
-                    skin && outside[there] < 0.1 && plain
+                    skin && hidden(there) < 0.1 && plain
                 };
                 let shifted = FILLS.iter().filter_map(|&(x, y)| self.shifted(at, x, y));
                 std::iter::once(self.mirrored(at)).chain(shifted).find(clean).map_or([0.0; 3], quick)
@@ -197,24 +82,48 @@ impl Sheet {
             let broader = if *glasses { 0.0 } else { BROADER };
             let limit = limit.max(broader * smoothstep(0.07, 0.02, self.brow[at]));
             let limit = if self.is_plain(at) { limit.min(SHADOW / harsh.max(1e-3)) } else { limit };
+            // A socket in shadow is no make-up, and its shadow is not the brow's.
+            let lid = self.lid(at);
+            let limit = limit + lid * (limit.min(LID) - limit);
+            let tint = 0.5 * limit * factor;
+            let tint = tint + smoothstep(0.05, 0.08, self.lips[at]) * (tint.min(TINT) - tint);
             for k in 0..3 {
-                let bound = if k == 0 { limit * factor } else { 0.5 * limit * factor };
+                let bound = if k == 0 { limit * factor } else { tint };
                 let low = slow[k][at] / (1.0 + (slow[k][at] / bound).powi(2)).sqrt();
                 self.detail[at][k] = low * (1.0 - 0.95 * shade) + own[k] * (1.0 - out) + fill[k] * out;
             }
+            // An open mouth is dark, and its edge no part of the lips.
+            let luma = &mut self.detail[at][0];
+            let lips = smoothstep(0.03, 0.01, self.lips[at]) * f32::from(u8::from(*luma < 0.0));
+            *luma += lips * (*luma / (1.0 + (*luma / (MOUTH * factor)).powi(4)).powf(0.25) - *luma);
         }
     }
 
-    /// Photos keep less colour than they seem to: what is left is block noise, worse in small ones.
-    fn smooth_colour(&mut self) {
-        let small = smoothstep(200.0, 60.0, self.photo_width);
-        let sigma = (0.006 + 0.016 * small) * self.layout.density;
-        for k in [1, 2] {
-            let smooth = blur(self.plane(k), sigma);
-            for (detail, smooth) in self.detail.iter_mut().zip(smooth) {
-                detail[k] = smooth;
-            }
-        }
+    /// Slow detail of all channels as it is around what is `hidden`, behind it too.
+    fn painted_over(&self, hidden: &[f32]) -> [Vec<f32>; 3] {
+        let shown = |at: usize| if self.facing[at] < 0.0 { 0.0 } else { 1.0 - hidden[at] };
+        let sigma = PAINT.map(|sigma| sigma * self.layout.density);
+        // The blur's range is ±512.
+        let weights = sigma.map(|sigma| blur(self.plane_of(|at| 100.0 * shown(at)), sigma));
+        [0, 1, 2].map(|k| {
+            let [near, far] =
+                sigma.map(|sigma| blur(self.plane_of(|at| shown(at) * self.detail[at][k]), sigma));
+            let [some, more] = &weights;
+            let values = near.iter().zip(some).zip(far.iter().zip(more));
+            values
+                .map(|((near, some), (far, more))| {
+                    let far = 100.0 * far / more.max(1.0);
+                    (100.0 * near + far) / (some.max(0.0) + 1.0)
+                })
+                .collect()
+        })
+    }
+
+    /// How far a pixel lies between a brow and the eye, 0–1.
+    fn lid(&self, at: usize) -> f32 {
+        let y = self.layout.face_at(at)[1];
+        let below = smoothstep(-0.345, -0.32, y) * smoothstep(-0.18, -0.21, y);
+        below * smoothstep(0.008, 0.025, self.brow[at]) * smoothstep(0.09, 0.07, self.brow[at])
     }
 
     /// The pixel `x`, `y` face widths away, if it is on the sheet.
@@ -226,134 +135,4 @@ impl Sheet {
         let column = move_by(at % self.layout.width, x, self.layout.width)?;
         Some(move_by(at / self.layout.width, y, self.layout.height)? * self.layout.width + column)
     }
-
-    fn is_forehead(&self, at: usize) -> bool {
-        self.limit[at] < 50.0 && self.layout.face_at(at)[1] < FOREHEAD
-    }
-
-    /// Skin where there are no features, nor a beard.
-    fn is_plain(&self, at: usize) -> bool {
-        self.limit[at] < 300.0 && self.brow[at] > BROW.1 && self.layout.face_at(at)[1] < BEARD
-    }
-
-    /// Below what a `share` (0–1) of the skin stays that faces the camera.
-    fn quantile(&self, share: f32, value: impl Fn(usize) -> f32, is_skin: impl Fn(usize) -> bool) -> f32 {
-        let plain = (0..self.facing.len()).filter(|&at| self.facing[at] > 0.5 && is_skin(at));
-        let mut values: Vec<f32> = plain.map(value).collect();
-        let place = (share * values.len() as f32) as usize;
-        if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(place, f32::total_cmp).1 }
-    }
-
-    /// Leaves of what was found what hangs together with the face's edge, as hair and hands do, but wrinkles
-    /// and what is beside brows do not.
-    fn hanging(&self, mut found: Vec<f32>) -> Vec<f32> {
-        let (width, height) = (self.layout.width, self.layout.height);
-        let on_sheet = |x: Option<usize>, y: Option<usize>| match (x, y) {
-            (Some(x), Some(y)) if x < width && y < height => Some(y * width + x),
-            _ => None,
-        };
-        // Those that are `step` pixels away, across and down; `None` is beyond the sheet.
-        let beside = |at: usize, step: usize| {
-            let (x, y) = (at % width, at / width);
-            [
-                on_sheet(x.checked_sub(step), Some(y)),
-                on_sheet(Some(x + step), Some(y)),
-                on_sheet(Some(x), y.checked_sub(step)),
-                on_sheet(Some(x), Some(y + step)),
-            ]
-        };
-        let flood = |mut open: Vec<usize>, may: &dyn Fn(usize) -> bool| {
-            let mut reached = vec![false; width * height];
-            while let Some(at) = open.pop() {
-                if !reached[at] && may(at) {
-                    reached[at] = true;
-                    open.extend(beside(at, 1).into_iter().flatten());
-                }
-            }
-            reached
-        };
-        let is_last = |at: &usize| beside(*at, 1).contains(&None);
-        let around = flood((0..found.len()).filter(is_last).collect(), &|at| self.facing[at] < 0.0);
-        let reach = (EDGE * self.layout.density) as usize;
-        let is_edge = |at: usize| beside(at, reach).into_iter().any(|at| at.is_none_or(|at| around[at]));
-        let starts = (0..found.len()).filter(|&at| found[at] > HANGS && is_edge(at)).collect();
-        let reached = flood(starts, &|at| found[at] > HANGS);
-        found.iter_mut().zip(reached).filter(|(_, reached)| !reached).for_each(|(found, _)| *found = 0.0);
-        found
-    }
-
-    /// Takes in what may belong to something that is not skin, and touches what was found of it; not on
-    /// brows, and around eyes only behind glasses.
-    fn grown(&self, mut found: Vec<f32>, glasses: bool, may: impl Fn(usize) -> f32) -> Vec<f32> {
-        if found.iter().all(|v| *v < 0.1) {
-            return found;
-        }
-        let dark = blur(self.plane(0), 0.02 * self.layout.density);
-        // A beard is on both sides.
-        let one_sided = |at: usize| dark[at] < dark[self.mirrored(at)] - 25.0;
-        let place = |at: usize| self.layout.face_at(at);
-        let hairy = |at: usize| {
-            let [x, y] = place(at);
-            let side = x.abs() > SIDE.0 && y < SIDE.1 && (self.limit[at] < 130.0 || one_sided(at));
-            self.limit[at] < 50.0 || side
-        };
-        let open: Vec<(bool, bool)> = (0..found.len())
-            .map(|at| {
-                if self.facing[at] < 0.0 || self.limit[at] > 300.0 {
-                    return (false, false);
-                }
-                let hairy = hairy(at);
-                (hairy || glasses && near_glasses(place(at)), hairy)
-            })
-            .collect();
-        for round in 0..GROWTH.0 {
-            let near = blur(self.plane_of(|at| found[at]), GROWTH.1 * self.layout.density);
-            let mut grew = false;
-            for (at, found) in found.iter_mut().enumerate().filter(|(at, _)| near[*at] > 0.1) {
-                let (open, hairy) = open[at];
-                // A frame is thin, and creases touch it.
-                if open && (round < 2 || hairy) {
-                    let more = smoothstep(0.1, 0.3, near[at]) * may(at);
-                    grew |= more > *found + 0.01;
-                    *found = found.max(more);
-                }
-            }
-            if !grew {
-                break;
-            }
-        }
-        found
-    }
-}
-
-/// The mean of each pixel's row around it, up to `radius` pixels to each side.
-fn along(plane: &[f32], width: usize, radius: usize) -> Vec<f32> {
-    let mut sums = Vec::with_capacity(width + 1);
-    let mut out = Vec::with_capacity(plane.len());
-    for row in plane.chunks_exact(width) {
-        sums.clear();
-        sums.push(0.0);
-        sums.extend(row.iter().scan(0.0, |sum, v| {
-            *sum += v;
-            Some(*sum)
-        }));
-        out.extend((0..width).map(|x| {
-            let (from, to) = (x.saturating_sub(radius), (x + radius + 1).min(width));
-            (sums[to] - sums[from]) / (to - from) as f32
-        }));
-    }
-    out
-}
-
-/// Whether a place on the sheet is where an ear may show beside the face.
-fn is_beside([x, y]: [f32; 2]) -> bool {
-    x.abs() > 0.44 && y > 0.0 && y < 0.46
-}
-
-/// Whether a place on the sheet, in face widths, may lie behind a pair of glasses: its lenses and bridge, or its upper
-/// edge, which is at the brows' outer ends.
-fn near_glasses([x, y]: [f32; 2]) -> bool {
-    let lens =
-        y > -0.3 && y < 0.06 && (x.abs() > 0.3 || y < 0.03 - 0.1 * x.abs()) && (y < -0.06 || x.abs() > 0.06);
-    lens || x.abs() > 0.2 && y < -0.25 && y > -0.28 - 0.4 * x.abs()
 }

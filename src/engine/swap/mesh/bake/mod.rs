@@ -2,10 +2,11 @@
 //! that saw it best, an unseen side filled from the other, hair, glasses and background taken out.
 
 mod clean;
+mod look;
 mod sheet;
 mod zones;
 
-use clean::Found;
+use look::Found;
 pub(super) use sheet::each_pixel;
 use sheet::{Sheet, blur};
 
@@ -82,12 +83,12 @@ pub(crate) fn bake(photos: &[Photo<'_>]) -> Skin {
     let coarse = Layout::new(0.5 * layout.density);
     let places = coarse.places();
     let (first, found) = whole(photos, coarse, &places, (&low, &lows), &worn);
-    if found.outside.iter().any(|v| *v > 0.5) {
+    let hides: Vec<f32> = (0..found.outside.len()).map(|at| found.hidden(at)).collect();
+    if hides.iter().any(|v| *v > 0.5) {
         // What hides the skin had its part in the slow colours, also where it hides brows, which are kept.
-        let around = blur(first.plane_of(|at| found.outside[at]), 0.05 * coarse.density);
-        let outside =
-            found.outside.iter().zip(around).map(|(own, near)| own.max(smoothstep(0.25, 0.5, near)));
-        let hidden = hidden(&outside.collect::<Vec<f32>>(), coarse, &places);
+        let around = blur(first.plane_of(|at| hides[at]), 0.05 * coarse.density);
+        let hides = hides.iter().zip(around).map(|(own, near)| own.max(smoothstep(0.25, 0.5, near)));
+        let hidden = hidden(&hides.collect::<Vec<f32>>(), coarse, &places);
         low = photos[0].low(|tri| hidden[tri]);
     }
     let uv = layout.places();

@@ -20,8 +20,9 @@ pub(super) struct Sheet {
     pub facing: Vec<f32>,
     /// Detail beyond this many levels is not skin.
     pub limit: Vec<f32>,
-    /// Distance from the brows, in face widths.
+    /// Distances from the brows and the lips, in face widths.
     pub brow: Vec<f32>,
+    pub lips: Vec<f32>,
     /// How much of a brow there is, softly, 0–1.
     pub soft_brow: Vec<f32>,
     /// Of the face in the photo, in its own pixels.
@@ -37,6 +38,7 @@ impl Sheet {
             facing: vec![-1.0; count],
             limit: vec![0.0; count],
             brow: vec![1.0; count],
+            lips: vec![1.0; count],
             soft_brow: vec![0.0; count],
             photo_width,
         }
@@ -62,7 +64,8 @@ impl Sheet {
                 let colour = std::array::from_fn(|k| f32::from(texel[k]) / 256.0);
                 self.detail[at] = detail(colour, std::array::from_fn(|k| mix(&|v| low[v][k])));
                 self.facing[at] = mix(&|v| facing[v]).max(0.0);
-                [self.limit[at], self.brow[at], self.soft_brow[at]] = zones.at(self.layout.face_at(at));
+                [self.limit[at], self.brow[at], self.lips[at], self.soft_brow[at]] =
+                    zones.at(self.layout.face_at(at));
             });
         }
     }

@@ -142,6 +142,71 @@ fn the_frame_of_glasses_is_not_part_of_the_person() {
 }
 
 #[test]
+fn under_a_thin_frame_the_face_keeps_its_shape() {
+    let frame = |x: f32, y: f32| {
+        let rim = ((x.abs() - 0.22).hypot(y + 0.19) - 0.15).abs() < 0.007;
+        rim || (y + 0.22).abs() < 0.007 && x.abs() < 0.075
+    };
+    // The nose has a dark side.
+    let skin = |x: f32| if x > 0.03 && x < 0.13 { [135, 108, 95] } else { [170, 140, 125] };
+    let (bare, glasses) = (
+        source(|x, _| Some(skin(x))),
+        source(|x, y| Some(if frame(x, y) { skin(x).map(|c| c - 45) } else { skin(x) })),
+    );
+    let cheeks = |[x, y, _]: [f32; 3]| y > -0.08 && y < 0.0 && x.abs() > 0.16 && x.abs() < 0.32;
+    let left = darkest(&glasses, cheeks);
+    assert!(left > -9.0, "{left}");
+    let nose = |[x, y, _]: [f32; 3]| x > 0.05 && x < 0.1 && y > -0.2 && y < 0.0;
+    let (with, without) = (darkest(&glasses, nose), darkest(&bare, nose));
+    assert!(without < -15.0 && with < 0.6 * without, "{with} {without}");
+}
+
+#[test]
+fn cloth_before_the_chin_is_taken_out() {
+    let before = |x: f32, y: f32| y > 0.36 && x > -0.1;
+    let chin = |[x, y, _]: [f32; 3]| y > 0.42 && x.abs() < 0.2;
+    let left = |colour: [u8; 3]| darkest(&source(|x, y| before(x, y).then_some(colour)), chin);
+    let (cloth, beard) = (left([50, 60, 90]), left([70, 55, 48]));
+    assert!(cloth > -30.0 && beard < -45.0, "{cloth} {beard}");
+}
+
+#[test]
+fn a_socket_in_shadow_is_lightened_and_the_brow_is_not() {
+    let shadow = |x: f32, y: f32| x.abs() > 0.08 && x.abs() < 0.36 && y > -0.4 && y < -0.16;
+    let source = source(|x, y| shadow(x, y).then_some([60, 45, 40]));
+    let (t, skin) = (topology(), &source.view().skin);
+    let detail = |[x, y]: [f32; 2]| skin.texture.mean(x, y, 2.0)[0] - ZERO;
+    let uv = |v: u16| skin.uv[usize::from(v)];
+    let lids = [(105, 159), (334, 386)].map(|(brow, eye)| {
+        let (a, b) = (uv(brow), uv(eye));
+        detail([0, 1].map(|k| 0.1 * a[k] + 0.9 * b[k]))
+    });
+    assert!(lids.iter().all(|lid| *lid > -78.0), "{lids:?}");
+    let brow = t.left_brow.iter().map(|&v| detail(uv(v))).fold(0.0, f32::min);
+    assert!(brow < -60.0, "{brow}");
+}
+
+#[test]
+fn the_dark_of_an_open_mouth_is_not_the_lips() {
+    let mut sheet = half(0.0, true);
+    for at in 0..sheet.detail.len() {
+        let [x, y] = sheet.layout.face_at(at);
+        sheet.facing[at] = 0.9;
+        sheet.limit[at] = 400.0;
+        sheet.lips[at] = (x.abs() - 0.15).max((y - 0.3).abs() - 0.05).max(0.0);
+        sheet.detail[at] = [if y > 0.3 { -130.0 } else { -30.0 }, 0.0, 0.0];
+    }
+    let found = sheet.look(1.0, &[]);
+    sheet.clean(&found);
+    let luma = |x: f32, y: f32| {
+        let [column, row] = sheet.layout.pixel_at([x, y]).map(|v| v.round() as usize);
+        sheet.detail[row * sheet.layout.width + column][0]
+    };
+    let (dark, lips, beard) = (luma(0.0, 0.33), luma(0.0, 0.26), luma(0.0, 0.45));
+    assert!(dark > -68.0 && lips < -25.0 && beard < -120.0, "{dark} {lips} {beard}");
+}
+
+#[test]
 fn a_fringe_gives_neither_strands_nor_shade_to_the_forehead() {
     let strands = |x: f32, y: f32| {
         let light = ((60.0 * x).sin() * 30.0) as i32;

@@ -19,9 +19,9 @@ const SOFTER: f32 = 0.02;
 /// Detail that is kept whatever it is: of features, and where there may be a beard.
 const KEEP: f32 = 400.0;
 
-/// Levels beyond which detail is hair, glasses or background; the distance from the brows, in face widths; how
-/// much of a brow there is, softly, 0–1.
-pub(super) type Zone = [f32; 3];
+/// Levels beyond which detail is hair, glasses or background; the distances from the brows and the lips, in face
+/// widths; how much of a brow there is, softly, 0–1.
+pub(super) type Zone = [f32; 4];
 
 /// A table over the sheet.
 pub(super) struct Zones {
@@ -39,7 +39,7 @@ impl Zones {
     fn new() -> Self {
         let layout = Layout::new(DENSITY);
         let (uv, t) = (layout.places(), topology());
-        let mut values = vec![[KEEP, 1.0, 0.0]; layout.width * layout.height];
+        let mut values = vec![[KEEP, 1.0, 1.0, 0.0]; layout.width * layout.height];
         let shape = |set: &[u16]| -> Vec<[f32; 2]> {
             set.iter().map(|&v| t.canonical[usize::from(v)]).map(|[x, y, _]| [x, y]).collect()
         };
@@ -61,7 +61,7 @@ impl Zones {
             *value = place.map_or(*value, |place| features.at(place));
         }
         let width = layout.width;
-        for (k, sigma) in [(0, SOFT), (2, SOFTER)] {
+        for (k, sigma) in [(0, SOFT), (3, SOFTER)] {
             let plane = ImageBuffer::from_fn(width as u32, layout.height as u32, |x, y| {
                 Luma([values[y as usize * width + x as usize][k]])
             });
@@ -82,10 +82,10 @@ impl Zones {
         let ((x, s), (y, t)) = (split(x, self.layout.width), split(y, self.layout.height));
         let row = |y: usize| {
             let (a, b) = (self.values[y * self.layout.width + x], self.values[y * self.layout.width + x + 1]);
-            [0, 1, 2].map(|k| a[k] + s * (b[k] - a[k]))
+            [0, 1, 2, 3].map(|k| a[k] + s * (b[k] - a[k]))
         };
         let (above, below) = (row(y), row(y + 1));
-        [0, 1, 2].map(|k| above[k] + t * (below[k] - above[k]))
+        [0, 1, 2, 3].map(|k| above[k] + t * (below[k] - above[k]))
     }
 }
 
@@ -123,7 +123,7 @@ impl Features {
         // The outer ends of brows are where hair falls.
         let keep = smoothstep(0.014, 0.006, brow) * smoothstep(0.37, 0.28, p[0].abs());
         let limit = limit + keep * (KEEP - limit).max(0.0);
-        [limit, brow.min(1.0), keep]
+        [limit, brow.min(1.0), lips.min(1.0), keep]
     }
 }
 
@@ -193,9 +193,9 @@ mod tests {
             [(x - 0.5 * layout.width as f32) / 100.0, layout.face_at(0)[1] + (y - 0.5) / 100.0]
         };
         // The middle of a brow's upper edge, and the vertex above it on the forehead.
-        let [limit, brow, _] = zones().at(place(105));
+        let [limit, brow, ..] = zones().at(place(105));
         assert!(limit > 200.0 && brow < 0.01, "{limit} {brow}");
-        let [limit, brow, _] = zones().at(place(69));
+        let [limit, brow, ..] = zones().at(place(69));
         assert!(limit < 50.0 && brow > 0.03, "{limit} {brow}");
         assert!(t.ring[69] > 0);
     }
