@@ -8,7 +8,8 @@ use super::{
     params::ColourMatch,
     plan::Face,
     swap::mesh::{
-        bake::Skin, chroma, grain, light, occlusion::Occlusion, shape::Usual, topology::VERTICES, worn::Worn,
+        bake::Skin, chroma, grain, lids::Lids, light, occlusion::Occlusion, shape::Usual, topology::VERTICES,
+        worn::Worn,
     },
 };
 
@@ -32,6 +33,7 @@ pub(super) struct Light {
     /// How often, and how long, since glasses, sharpness and noise were looked at.
     unseen: (i32, Duration),
     pub occlusion: Occlusion,
+    pub lids: Lids,
     /// Of the target's picture, smoothed in time.
     pub sharpness: f32,
     pub noise: f32,
@@ -51,6 +53,7 @@ impl Default for Light {
             times: 0,
             unseen: (0, Duration::ZERO),
             occlusion: Occlusion::default(),
+            lids: Lids::default(),
             sharpness: 0.0,
             noise: 0.0,
             coloured: 1.0,

@@ -5,6 +5,7 @@ use gstfaceswap::engine::{Params, PixelFormat, geometry::Point};
 use image::RgbImage;
 
 use super::{astronaut, at, common, engine, hopper, load, params, photo, picture::Picture};
+use crate::common::{film::ffmpeg, folder, shared};
 
 /// Of the mouth, in distances of the outer corners of the eyes: how far it is open, how wide it is, how far its
 /// corners are above the middle of its lips.
@@ -47,5 +48,39 @@ fn a_smile_is_the_pictures_and_not_the_photos() {
             assert!((swapped[2] - own[2]).abs() < 0.35 * (other[2] - own[2]).abs().max(0.04), "{swapped:?}");
             assert!((swapped[1] / own[1] - 1.0).abs() < 0.08, "wide {swapped:?}, was {own:?}");
         }
+    }
+}
+
+/// Of the middles of both eyes' openings, how many the swap drew over.
+fn drawn_between_lids(image: &RgbImage) -> usize {
+    // Upper margins, each with the lower one below it.
+    const LIDS: [[usize; 2]; 6] = [[160, 144], [159, 145], [158, 153], [387, 373], [386, 374], [385, 380]];
+    let mut picture = Picture::of(image, PixelFormat::Rgb, 0);
+    let params = Params { shape: 0.0, ..params() };
+    let mut engine = engine();
+    let report = engine.process(&mut picture.frame(), &hopper(), &params, at(0)).unwrap();
+    assert_eq!(report.swapped, 1);
+    let points = report.faces[0].landmarks.to_vec();
+    let swapped = picture.image();
+    let changed = |[upper, lower]: [usize; 2]| {
+        let middle = |a: f32, b: f32| (0.5 * (a + b)) as u32;
+        let (x, y) = (middle(points[upper].x, points[lower].x), middle(points[upper].y, points[lower].y));
+        let (before, after) = (image.get_pixel(x, y).0, swapped.get_pixel(x, y).0);
+        (0..3).any(|k| before[k].abs_diff(after[k]) > 6)
+    };
+    LIDS.into_iter().filter(|&pair| changed(pair)).count()
+}
+
+#[test]
+fn a_shut_eye_is_shut_and_an_open_one_is_the_pictures() {
+    let Some(clip) = shared("clips/talk_d14.mp4") else { return };
+    let still = |number: u32| {
+        let file = folder("shut-eyes").join(format!("{number}.png"));
+        ffmpeg(&format!("-i {} -vf select=eq(n\\,{number}) -frames:v 1 {}", clip.display(), file.display()));
+        photo(file.to_str().unwrap())
+    };
+    // In a blink, and beside it: half open, and looking aside.
+    for (number, drawn) in [(198, 6), (202, 6), (182, 0), (209, 0), (230, 0)] {
+        assert_eq!(drawn_between_lids(&still(number)), drawn, "frame {number}");
     }
 }

@@ -31,6 +31,7 @@ impl Painter {
                 light.usual.forget();
                 light.worn.forget();
                 light.occlusion.forget();
+                light.lids.forget();
                 self.lights.push(light);
             }
         }
@@ -57,8 +58,10 @@ impl Painter {
             // from what was remembered, and show as it came.
             if scene || face.fresh {
                 light.occlusion.forget();
+                light.lids.forget();
             }
             light.occlusion.observe(frame, &face.raw, plan.dt);
+            light.lids.observe(frame, &face.raw, plan.dt);
             if relight || face.fresh || !light.lit {
                 let skin = &work.shown(face).view().skin;
                 light.measure(frame, face, skin, plan.dt, work.params);
@@ -99,6 +102,7 @@ impl Painter {
                         gains: &light.gains,
                         usual: &light.usual,
                         worn: &light.worn,
+                        lids: &light.lids,
                         occlusion: &light.occlusion,
                         sharpness: light.sharpness,
                         noise: light.noise,

@@ -7,6 +7,7 @@ mod erase;
 pub(crate) mod grain;
 mod harmonics;
 mod layout;
+pub(crate) mod lids;
 pub(crate) mod light;
 pub(crate) mod occlusion;
 mod patch;
@@ -18,6 +19,7 @@ pub mod topology;
 pub(crate) mod worn;
 
 use grain::Grain;
+use lids::Lids;
 use occlusion::Occlusion;
 use patch::Patches;
 use raster::{Brush, Image, Ink, Vertex, triangle};
@@ -101,6 +103,7 @@ pub(crate) struct Look<'a> {
     pub gains: &'a light::Gains,
     pub usual: &'a Usual,
     pub worn: &'a Worn,
+    pub lids: &'a Lids,
     pub occlusion: &'a Occlusion,
     /// Of the target, see [`light::of_frame`].
     pub sharpness: f32,
@@ -129,8 +132,10 @@ impl MeshSwap {
         let t = topology();
         let view = look.view;
         let moves = look.usual.move_towards(&view.shape, params.shape, mesh, &mut self.moved);
+        look.lids.close(&mut self.moved);
         rim::facing(&self.moved, &mut self.normals);
-        rim::cover(&self.moved, &self.normals, params, &mut self.whole, &mut self.cover);
+        let shut = look.lids.shut();
+        rim::cover(&self.moved, &self.normals, params, shut, &mut self.whole, &mut self.cover);
         let bound = |axis: usize| {
             self.moved.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), p| {
                 (low.min(p[axis]), high.max(p[axis]))
@@ -141,6 +146,7 @@ impl MeshSwap {
             return Ok(None);
         };
         self.place(region, look);
+        look.lids.shade(&mut self.vertices[..]);
         self.sort(params);
         self.patches.clear();
         if moves {

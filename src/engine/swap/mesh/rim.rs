@@ -58,11 +58,13 @@ pub(crate) fn facing(mesh: &Mesh, normals: &mut [[f32; 3]; VERTICES]) {
 }
 
 /// Cover of each vertex: 0 at the mask's edge, 1 one feather width inside. `whole` is the same
-/// without the openings of eyes and mouth.
+/// without the openings of eyes and mouth. `shut`: how far the right and the left eye are (0–1), which then have
+/// no opening.
 pub(crate) fn cover(
     mesh: &Mesh,
     normals: &[[f32; 3]; VERTICES],
     params: &Params,
+    shut: [f32; 2],
     whole: &mut [f32; VERTICES],
     out: &mut [f32; VERTICES],
 ) {
@@ -84,22 +86,22 @@ pub(crate) fn cover(
     }
     out.copy_from_slice(whole);
     let opening = (OPENING * width).max(0.75);
-    let mut open = |contour: &[u16]| {
+    let mut open = |contour: &[u16], shut: f32| {
         for &v in contour {
             let v = usize::from(v);
-            out[v] = out[v].min(0.0);
+            out[v] = out[v].min(shut);
         }
         for v in t.neighbours(contour) {
             let v = usize::from(v);
-            out[v] = out[v].min(loop_distance(mesh, contour, mesh[v]) / opening);
+            out[v] = out[v].min(shut + loop_distance(mesh, contour, mesh[v]) / opening);
         }
     };
     if params.mouth == Owner::Target {
-        open(&t.lips_inner);
+        open(&t.lips_inner, 0.0);
     }
     if params.eyes == Owner::Target {
-        open(&t.left_eye);
-        open(&t.right_eye);
+        open(&t.right_eye, shut[0]);
+        open(&t.left_eye, shut[1]);
     }
 }
 

@@ -1,0 +1,263 @@
+//! Shut eyes. The landmarks leave a shut eye a quarter open, and what would show there is a lid. So lids are
+//! brought together where no eye is seen between them.
+
+use std::time::Duration;
+
+use super::{
+    light::luma,
+    raster::Vertex,
+    topology::{Mesh, topology},
+};
+use crate::engine::{
+    frame::{Frame, Reader, with_reader},
+    geometry::smoothstep,
+};
+
+/// An eye's vertices from one corner to the other.
+struct Eye {
+    corners: [usize; 2],
+    /// The margin of the upper lid, that of the lower one below it, and the fold above.
+    lids: [[usize; 3]; 7],
+}
+
+/// The person's right and left eye.
+const EYES: [Eye; 2] = [
+    Eye {
+        corners: [33, 133],
+        lids: [
+            [246, 7, 247],
+            [161, 163, 30],
+            [160, 144, 29],
+            [159, 145, 27],
+            [158, 153, 28],
+            [157, 154, 56],
+            [173, 155, 190],
+        ],
+    },
+    Eye {
+        corners: [263, 362],
+        lids: [
+            [466, 249, 467],
+            [388, 390, 260],
+            [387, 373, 259],
+            [386, 374, 257],
+            [385, 380, 258],
+            [384, 381, 286],
+            [398, 382, 414],
+        ],
+    },
+];
+/// Those between which an eye is looked for, and how far down from the upper margin, in the opening's heights.
+const MIDDLE: std::ops::Range<usize> = 1..6;
+const WITHIN: [f32; 3] = [0.25, 0.4, 0.55];
+/// Where there is skin whatever the lids do, likewise.
+const BESIDE: [f32; 4] = [-0.7, -0.4, 1.8, 2.2];
+
+/// Heights of the opening in its widths, from which on an eye is open whatever shows, and below which it may be
+/// shut. Shut eyes of six people: .15 to .24; open ones .2 to .39.
+const OPEN: (f32, f32) = (0.3, 0.26);
+/// The darkest, the least red and the brightest of an opening's columns, as shares of the skin beside it: from the
+/// first on it may be a lid, at the second it is an eye. Shut: at least .58, .77, at most 1.22. Open: dark below
+/// .45 or red below .5, or bright above 1.3.
+const DARK: (f32, f32) = (0.6, 0.45);
+const RED: (f32, f32) = (0.75, 0.55);
+const BRIGHT: (f32, f32) = (1.25, 1.4);
+/// Least redness of skin, in shares of its luma, by which an eye is told from it.
+const PALE: f32 = 0.04;
+/// Time constant of how far eyes are shut, in seconds: some blinks last one frame.
+const TAU: f32 = 0.01;
+/// What is less shut is open, and what is more is shut: between lids half apart a lid would show.
+const DECIDED: (f32, f32) = (0.2, 0.8);
+/// How far the upper margin goes down, in openings: a little further than the lower one, so that no gap stays.
+const DOWN: f32 = 1.08;
+/// Share of the upper margin's way that the fold above it goes.
+const FOLD: f32 = 0.45;
+
+/// What is left of the light and of the source's detail at the margins of lids that are shut: there are lashes,
+/// and the source's open eye is beside them.
+const LASHES: f32 = 0.55;
+const DETAIL: f32 = 0.3;
+
+/// How far one track's eyes are shut.
+#[derive(Debug, Default)]
+pub(crate) struct Lids {
+    /// The right and the left one, 0–1, smoothed in time.
+    seems: [f32; 2],
+    shut: [f32; 2],
+    seen: bool,
+}
+
+impl Lids {
+    /// Another face: nothing was seen of it.
+    pub fn forget(&mut self) {
+        *self = Lids::default();
+    }
+
+    /// The right and the left eye, 0–1.
+    pub fn shut(&self) -> [f32; 2] {
+        self.shut
+    }
+
+    /// Looks at the eyes of the face whose mesh is `mesh` (frame pixels), `dt` after the look before.
+    pub fn observe(&mut self, frame: &Frame<'_>, mesh: &Mesh, dt: Duration) {
+        let share = if self.seen { 1.0 - (-dt.as_secs_f32() / TAU).exp() } else { 1.0 };
+        self.seen = true;
+        for (i, eye) in EYES.iter().enumerate() {
+            self.seems[i] += share * (eye.shut(frame, mesh) - self.seems[i]);
+            self.shut[i] = smoothstep(DECIDED.0, DECIDED.1, self.seems[i]);
+        }
+    }
+
+    /// Darkens the vertices where lids meet.
+    pub fn shade(&self, vertices: &mut [Vertex]) {
+        let t = topology();
+        for (shut, margins) in self.shut.iter().zip([&t.right_eye, &t.left_eye]) {
+            let less = |rest: f32| 1.0 - (1.0 - rest) * shut;
+            for &v in margins {
+                let vertex = &mut vertices[usize::from(v)];
+                vertex.contrast *= less(DETAIL);
+                vertex.base = vertex.base.map(|base| less(LASHES) * base);
+            }
+        }
+    }
+
+    /// Brings the lids of `mesh` together.
+    pub fn close(&self, mesh: &mut Mesh) {
+        for (shut, eye) in self.shut.iter().zip(&EYES) {
+            for [upper, lower, fold] in eye.lids {
+                let way: [f32; 3] = std::array::from_fn(|k| DOWN * shut * (mesh[lower][k] - mesh[upper][k]));
+                for (k, way) in way.into_iter().enumerate() {
+                    mesh[upper][k] += way;
+                    mesh[fold][k] += FOLD * way;
+                }
+            }
+        }
+    }
+}
+
+impl Eye {
+    /// How far it is shut, 0–1.
+    fn shut(&self, frame: &Frame<'_>, mesh: &Mesh) -> f32 {
+        let away = |a: usize, b: usize| (mesh[a][0] - mesh[b][0]).hypot(mesh[a][1] - mesh[b][1]);
+        let middle = &self.lids[MIDDLE];
+        let height = middle.iter().map(|&[upper, lower, _]| away(upper, lower)).sum::<f32>();
+        let width = middle.len() as f32 * away(self.corners[0], self.corners[1]).max(1e-3);
+        let may = smoothstep(OPEN.0, OPEN.1, height / width);
+        if may <= 0.0 || frame.width() == 0 || frame.height() == 0 {
+            return 0.0;
+        }
+        may * (1.0 - with_reader!(frame, r => shown(&r, (frame.width(), frame.height()), mesh, middle)))
+    }
+}
+
+/// How surely an eye shows between lids, 0–1.
+fn shown<R: Reader>(reader: &R, size: (usize, usize), mesh: &Mesh, lids: &[[usize; 3]]) -> f32 {
+    // Luma, and how much redder than green, at heights from one margin to the other.
+    let colour = |&[upper, lower, _]: &[usize; 3], heights: &[f32]| -> [f32; 2] {
+        let sum = heights.iter().fold([0.0; 2], |sum, down| {
+            let at = |k: usize, size: usize| {
+                let v = mesh[upper][k] + down * (mesh[lower][k] - mesh[upper][k]);
+                (v.max(0.0) as usize).min(size - 1)
+            };
+            let (x, y) = (at(0, size.0), at(1, size.1));
+            let rgb = reader.rgb(reader.components(x, y).map(f32::from));
+            [sum[0] + luma(&rgb), sum[1] + rgb[0] - rgb[1]]
+        });
+        sum.map(|v| v / heights.len() as f32)
+    };
+    let skin = lids.iter().map(|lid| colour(lid, &BESIDE)).fold([0.0; 2], |s, c| [s[0] + c[0], s[1] + c[1]]);
+    let bright = (skin[0] / lids.len() as f32).max(1.0);
+    let redness = skin[1] / skin[0].max(1.0);
+    let shows = lids.iter().map(|lid| {
+        let [light, red] = colour(lid, &WITHIN);
+        let red = if redness > PALE { red / light.max(1.0) / redness } else { 0.0 };
+        let light = light / bright;
+        smoothstep(DARK.0, DARK.1, light)
+            .max(smoothstep(RED.0, RED.1, red))
+            .max(smoothstep(BRIGHT.0, BRIGHT.1, light))
+    });
+    shows.fold(0.0, f32::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Colorimetry, PixelFormat};
+
+    const SIZE: usize = 480;
+    const SKIN: [u8; 3] = [200, 150, 130];
+
+    /// A face 300 pixels wide, seen from the front, whose lids are so far apart, in eye widths.
+    fn face(apart: f32) -> Box<Mesh> {
+        let mut mesh = topology().canonical.clone();
+        mesh.iter_mut().for_each(|p| *p = [300.0 * p[0] + 240.0, 300.0 * p[1] + 240.0, 300.0 * p[2]]);
+        for eye in &EYES {
+            let width = (mesh[eye.corners[0]][0] - mesh[eye.corners[1]][0]).abs();
+            for [upper, lower, _] in eye.lids {
+                mesh[upper][1] = mesh[lower][1] - apart * width;
+            }
+        }
+        mesh
+    }
+
+    /// How far its eyes are shut on skin with an iris of this colour.
+    fn shut(apart: f32, skin: [u8; 3], iris: Option<[u8; 3]>) -> [f32; 2] {
+        let mesh = face(apart);
+        let irises = EYES.map(|eye| {
+            let [_, _, _, [upper, lower, _], ..] = eye.lids;
+            [0, 1].map(|k| 0.5 * (mesh[upper][k] + mesh[lower][k]))
+        });
+        let mut data: Vec<u8> = (0..SIZE * SIZE)
+            .flat_map(|at| {
+                let (x, y) = ((at % SIZE) as f32, (at / SIZE) as f32);
+                let seen = irises.iter().any(|c| (x - c[0]).hypot(y - c[1]) < 9.0);
+                iris.filter(|_| seen).unwrap_or(skin)
+            })
+            .collect();
+        let planes = [&mut data[..], &mut [][..], &mut [][..]];
+        let frame =
+            Frame::new(PixelFormat::Rgb, SIZE, SIZE, planes, [3 * SIZE, 0, 0], Colorimetry::default());
+        let mut lids = Lids::default();
+        lids.observe(&frame.unwrap(), &mesh, Duration::from_millis(33));
+        lids.shut()
+    }
+
+    #[test]
+    fn eyes_are_shut_where_lids_are_near_and_no_eye_shows() {
+        assert_eq!(shut(0.2, SKIN, None), [1.0; 2]);
+        for iris in [[60, 40, 30], [150, 155, 165], [235, 225, 215]] {
+            assert_eq!(shut(0.2, SKIN, Some(iris)), [0.0; 2], "{iris:?}");
+        }
+        assert_eq!(shut(0.35, SKIN, None), [0.0; 2], "so far apart there is an eye");
+        assert_eq!(shut(0.2, [150; 3], None), [0.0; 2], "without colour a pale eye could not be told");
+    }
+
+    #[test]
+    fn lids_meet_and_take_the_folds_along() {
+        let (open, mut closed) = (face(0.25), face(0.25));
+        let lids = Lids { seems: [1.0, 0.0], shut: [1.0, 0.0], seen: true };
+        lids.close(&mut closed);
+        for [upper, lower, fold] in EYES[0].lids {
+            assert!(closed[upper][1] >= closed[lower][1], "{upper}");
+            let (lid, above) = (closed[upper][1] - open[upper][1], closed[fold][1] - open[fold][1]);
+            assert!(above > 0.3 * lid && above < 0.6 * lid, "{fold}: {above} of {lid}");
+        }
+        for [upper, ..] in EYES[1].lids {
+            assert_eq!(closed[upper], open[upper]);
+        }
+    }
+
+    #[test]
+    fn an_opening_eye_is_open_within_two_frames() {
+        let mut lids = Lids { seems: [1.0; 2], shut: [1.0; 2], seen: true };
+        let mut data = vec![128u8; 3 * 16 * 16];
+        let planes = [&mut data[..], &mut [][..], &mut [][..]];
+        let frame = Frame::new(PixelFormat::Rgb, 16, 16, planes, [48, 0, 0], Colorimetry::default()).unwrap();
+        for _ in 0..2 {
+            lids.observe(&frame, &face(0.35), Duration::from_millis(16));
+        }
+        assert_eq!(lids.shut(), [0.0; 2]);
+        lids.forget();
+        assert!(!lids.seen);
+    }
+}
