@@ -257,13 +257,15 @@ impl<'a> Plane<'a> {
             for i in 0..LANES {
                 let column = (8 * ((x[i] >> 16) - (left[i] >> 16)).min(2)) as u32;
                 let row = (y[i] >> 16) - (top[i] >> 16);
+                // Neither a match nor two steps: both made crops slower, by 4 and 16 %.
                 let pick = |a: u32, b: u32, c: u32| {
-                    let four = match row {
-                        ..=0 => a,
-                        1 => b,
-                        _ => c,
-                    };
-                    four >> column
+                    (if row <= 0 {
+                        a
+                    } else if row == 1 {
+                        b
+                    } else {
+                        c
+                    }) >> column
                 };
                 let top = pick(rows[0][i], rows[1][i], rows[2][i]);
                 let low = pick(rows[1][i], rows[2][i], rows[3][i]);
