@@ -19,6 +19,8 @@ const TINT: f32 = 12.0;
 const MOUTH: f32 = 65.0;
 /// How far detail reaches that is painted over a frame, and what is painted where it does not reach, in face widths.
 const PAINT: [f32; 2] = [0.02, 0.06];
+/// Percent of what is around that must show for this, at least and in full.
+const SURE: (f32, f32) = (15.0, 45.0);
 
 /// Where skin is looked for that fills what is taken out, in face widths from it.
 const FILLS: [(f32, f32); 12] = [
@@ -40,7 +42,7 @@ impl Sheet {
     /// Takes out what was found.
     pub fn clean(&mut self, found: &Found) {
         let Found { outside, foreign, glasses, factor, fine, slow, texture, smooth, harsh } = found;
-        let slow = if *glasses { &self.painted_over(outside) } else { slow };
+        let slow = if *glasses { &self.painted_over(outside, slow) } else { slow };
         let old = self.detail.clone();
         let quick = |at: usize| -> [f32; 3] { std::array::from_fn(|k| old[at][k] - slow[k][at]) };
         let hidden = |at: usize| found.hidden(at);
@@ -56,14 +58,15 @@ impl Sheet {
             let skin = (1.0 - smoothstep(240.0, 330.0, limit)).max(foreign[at]);
             // Of a brow under hair its outline is not known: what is there fades from its middle.
             let under_hair = smoothstep(0.1, 0.4, around[at]) * smoothstep(0.05, 0.0, self.brow[at]);
-            let covered = if *glasses { 0.0 } else { under_hair };
+            let covered = under_hair;
             let skin = skin.max(covered * smoothstep(0.95, 0.4, self.soft_brow[at]));
             // Skin that the photo saw from the side would be drawn out in streaks.
             let grazed = smoothstep(GRAZED.1, GRAZED.0, self.facing[at]);
             let out = skin * hidden(at).max(covered).max(grazed);
             let ends = hidden(at).max(covered).max(smoothstep(0.05, 0.6, wide[at]));
-            // Behind a frame it has been painted.
-            let shade = if *glasses { foreign[at] } else { skin * ends };
+            // Behind a frame it has been painted, but not beside brows.
+            let unpainted = if *glasses { smoothstep(0.07, 0.03, self.brow[at]) } else { 1.0 };
+            let shade = foreign[at].max(skin * ends * unpainted);
             // Skin from nearby where there is none.
             let fill = if out > 0.0 {
                 let clean = |&there: &usize| {
@@ -99,23 +102,22 @@ impl Sheet {
         }
     }
 
-    /// Slow detail of all channels as it is around what is `hidden`, behind it too.
-    fn painted_over(&self, hidden: &[f32]) -> [Vec<f32>; 3] {
-        let shown = |at: usize| if self.facing[at] < 0.0 { 0.0 } else { 1.0 - hidden[at] };
+    /// `slow` detail of all channels, but of skin as it is around what is `hidden`, behind it too.
+    fn painted_over(&self, hidden: &[f32], slow: &[Vec<f32>; 3]) -> [Vec<f32>; 3] {
+        // Lashes, brows and beards are no skin.
+        let skin = |at: usize| smoothstep(300.0, 200.0, self.limit[at]);
+        let shown = |at: usize| if self.facing[at] < 0.0 { 0.0 } else { skin(at) * (1.0 - hidden[at]) };
         let sigma = PAINT.map(|sigma| sigma * self.layout.density);
-        // The blur's range is ±512.
-        let weights = sigma.map(|sigma| blur(self.plane_of(|at| 100.0 * shown(at)), sigma));
+        // In percent: the blur is for such values.
+        let [some, more] = sigma.map(|sigma| blur(self.plane_of(|at| 100.0 * shown(at)), sigma));
         [0, 1, 2].map(|k| {
             let [near, far] =
                 sigma.map(|sigma| blur(self.plane_of(|at| shown(at) * self.detail[at][k]), sigma));
-            let [some, more] = &weights;
-            let values = near.iter().zip(some).zip(far.iter().zip(more));
-            values
-                .map(|((near, some), (far, more))| {
-                    let far = 100.0 * far / more.max(1.0);
-                    (100.0 * near + far) / (some.max(0.0) + 1.0)
-                })
-                .collect()
+            let painted = |at: usize| {
+                let far = 100.0 * far[at] / more[at].max(1.0);
+                smoothstep(SURE.0, SURE.1, more[at]) * (100.0 * near[at] + far) / (some[at].max(0.0) + 1.0)
+            };
+            (0..slow[k].len()).map(|at| slow[k][at] + skin(at) * (painted(at) - slow[k][at])).collect()
         })
     }
 
