@@ -38,6 +38,8 @@ const HARSH: (f32, f32) = (38.0, 50.0);
 /// How much more of blue than of red, in levels of a medium exposure, from which on and at which nothing on a face
 /// is so blue. 63 photos: cloth and background 34 and more, skin and beards up to 23 nearly everywhere.
 const BLUE: (f32, f32) = (24.0, 36.0);
+/// Levels that tell of a frame, where skin may have more.
+const FRAME: f32 = 60.0;
 /// How far the borders of what is found go with it, in face widths; and those of a frame, which is sharp.
 const BORDER: (f32, f32) = (0.02, 0.012);
 /// The same of what is foreign, whose edge is of neither colour.
@@ -145,6 +147,7 @@ impl Sheet {
             let limit = self.limit[at] * factor;
             let shade = if glasses { fine[at].abs() } else { shade(at) };
             if glasses && near_glasses(self.layout.face_at(at)) {
+                let limit = limit.min(FRAME * factor);
                 return smoothstep(0.5 * limit, 0.8 * limit, shade);
             }
             if self.limit[at] > 80.0 {
