@@ -57,8 +57,7 @@ impl Sheet {
             let limit = self.limit[at];
             let skin = (1.0 - smoothstep(240.0, 330.0, limit)).max(foreign[at]);
             // Of a brow under hair its outline is not known: what is there fades from its middle.
-            let under_hair = smoothstep(0.1, 0.4, around[at]) * smoothstep(0.05, 0.0, self.brow[at]);
-            let covered = under_hair;
+            let covered = smoothstep(0.1, 0.4, around[at]) * smoothstep(0.05, 0.0, self.brow[at]);
             let skin = skin.max(covered * smoothstep(0.95, 0.4, self.soft_brow[at]));
             // Skin that the photo saw from the side would be drawn out in streaks.
             let grazed = smoothstep(GRAZED.1, GRAZED.0, self.facing[at]);
