@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{
     light::luma,
     raster::Vertex,
+    shape::{LEFT_EYE, RIGHT_EYE},
     topology::{Mesh, topology},
 };
 use crate::engine::{
@@ -23,7 +24,7 @@ struct Eye {
 /// The person's right and left eye.
 const EYES: [Eye; 2] = [
     Eye {
-        corners: [33, 133],
+        corners: RIGHT_EYE,
         lids: [
             [246, 7, 247],
             [161, 163, 30],
@@ -35,7 +36,7 @@ const EYES: [Eye; 2] = [
         ],
     },
     Eye {
-        corners: [263, 362],
+        corners: LEFT_EYE,
         lids: [
             [466, 249, 467],
             [388, 390, 260],
@@ -182,15 +183,14 @@ fn shown<R: Reader>(reader: &R, size: (usize, usize), mesh: &Mesh, lids: &[[usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Colorimetry, PixelFormat};
+    use crate::engine::{Colorimetry, PixelFormat, swap::mesh::topology::frontal};
 
     const SIZE: usize = 480;
     const SKIN: [u8; 3] = [200, 150, 130];
 
     /// A face 300 pixels wide, seen from the front, whose lids are so far apart, in eye widths.
     fn face(apart: f32) -> Box<Mesh> {
-        let mut mesh = topology().canonical.clone();
-        mesh.iter_mut().for_each(|p| *p = [300.0 * p[0] + 240.0, 300.0 * p[1] + 240.0, 300.0 * p[2]]);
+        let mut mesh = frontal();
         for eye in &EYES {
             let width = (mesh[eye.corners[0]][0] - mesh[eye.corners[1]][0]).abs();
             for [upper, lower, _] in eye.lids {

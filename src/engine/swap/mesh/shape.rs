@@ -23,8 +23,9 @@ const TAU: f32 = 1.5;
 /// Radians between two poses up to which offsets hold, and from which there are none.
 const POSES: (f32, f32) = (20.0 / 180.0 * std::f32::consts::PI, 60.0 / 180.0 * std::f32::consts::PI);
 
-const RIGHT_EYE: [usize; 2] = [33, 133];
-const LEFT_EYE: [usize; 2] = [362, 263];
+/// Corners of the eyes.
+pub(super) const RIGHT_EYE: [usize; 2] = [33, 133];
+pub(super) const LEFT_EYE: [usize; 2] = [362, 263];
 /// Lip corners and the middle of the upper lip's edge, which jaw and smile move least.
 const MOUTH: [usize; 2] = [61, 291];
 const UPPER_LIP: [usize; 3] = [0, 37, 267];

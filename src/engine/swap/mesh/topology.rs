@@ -247,6 +247,12 @@ fn rings(triangles: &[[u16; 3]], oval: &[u16]) -> Vec<u8> {
     ring
 }
 
+/// A face 300 pixels wide, seen from the front in the middle of 480 by 480.
+#[cfg(test)]
+pub(crate) fn frontal() -> Box<Mesh> {
+    Box::new(topology().canonical.map(|[x, y, z]| [300.0 * x + 240.0, 300.0 * y + 240.0, 300.0 * z]))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;

@@ -3,7 +3,7 @@ use image::{Rgb, RgbImage};
 use super::*;
 use crate::engine::{
     Source,
-    swap::mesh::{raster::ZERO, worn},
+    swap::mesh::{raster::ZERO, topology::frontal, worn},
 };
 
 /// A sheet of one detail that saw the left or the right side better.
@@ -15,6 +15,12 @@ fn half(value: f32, left: bool) -> Sheet {
         sheet.facing[at] = if better { 0.9 } else { 0.3 };
     }
     sheet
+}
+
+/// Luma detail at a place, in face widths.
+fn luma_at(sheet: &Sheet, place: [f32; 2]) -> f32 {
+    let [column, row] = sheet.layout.pixel_at(place).map(|v| v.round() as usize);
+    sheet.detail[row * sheet.layout.width + column][0]
 }
 
 #[test]
@@ -82,11 +88,7 @@ fn shadows_of_a_harsh_light_are_softened_and_a_beard_and_usual_ones_are_not() {
         }
         let found = sheet.look(1.0, &[]);
         sheet.clean(&found);
-        let left = |x: f32, y: f32| {
-            let [column, row] = sheet.layout.pixel_at([x, y]).map(|v| v.round() as usize);
-            -sheet.detail[row * sheet.layout.width + column][0]
-        };
-        (left(0.0, -0.02), left(0.0, 0.38))
+        (-luma_at(&sheet, [0.0, -0.02]), -luma_at(&sheet, [0.0, 0.38]))
     };
     let (harsh, beard) = shaded(70.0);
     assert!((15.0..30.0).contains(&harsh) && beard > 60.0, "{harsh} {beard}");
@@ -97,8 +99,7 @@ fn shadows_of_a_harsh_light_are_softened_and_a_beard_and_usual_ones_are_not() {
 /// Skin with `look` on it, in face widths; a face 300 pixels wide, seen from the front, made a source.
 fn source(look: impl Fn(f32, f32) -> Option<[u8; 3]>) -> Source {
     const SIZE: u32 = 480;
-    let mut mesh = topology().canonical.clone();
-    mesh.iter_mut().for_each(|p| *p = [300.0 * p[0] + 240.0, 300.0 * p[1] + 240.0, 300.0 * p[2]]);
+    let mesh = frontal();
     let photo = RgbImage::from_fn(SIZE, SIZE, |x, y| {
         let place = |v: u32| (v as f32 + 0.5 - 240.0) / 300.0;
         Rgb(look(place(x), place(y)).unwrap_or([170, 140, 125]))
@@ -198,11 +199,7 @@ fn the_dark_of_an_open_mouth_is_not_the_lips() {
     }
     let found = sheet.look(1.0, &[]);
     sheet.clean(&found);
-    let luma = |x: f32, y: f32| {
-        let [column, row] = sheet.layout.pixel_at([x, y]).map(|v| v.round() as usize);
-        sheet.detail[row * sheet.layout.width + column][0]
-    };
-    let (dark, lips, beard) = (luma(0.0, 0.33), luma(0.0, 0.26), luma(0.0, 0.45));
+    let [dark, lips, beard] = [0.33, 0.26, 0.45].map(|y| luma_at(&sheet, [0.0, y]));
     assert!(dark > -68.0 && lips < -25.0 && beard < -120.0, "{dark} {lips} {beard}");
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::REACH;
+use super::{alike, ridge};
 
 /// Levels of a line beyond which it counts no more.
 const MOST: f32 = 25.0;
@@ -22,10 +22,7 @@ pub(super) fn running(luma: &[f32], window: &Window) -> f32 {
     let rows = window.rows.len();
     let level = |x: usize, row: usize| {
         let at = (window.rows.start + row) * window.stride + x;
-        let sum = |at: usize| luma[at - 1] + luma[at] + luma[at + 1];
-        let far = REACH * window.stride;
-        let (above, below) = ((sum(at) - sum(at - far)) / 3.0, (sum(at) - sum(at + far)) / 3.0);
-        if above * below > 0.0 { above.abs().min(below.abs()).min(MOST) } else { 0.0 }
+        ridge(luma, at, window.stride, 1, alike).min(MOST)
     };
     let mut best = vec![0.0f32; rows];
     let mut came_from: Vec<Vec<usize>> = Vec::new();

@@ -231,17 +231,12 @@ impl Worn {
     /// How far each pixel stands out: `by` of its differences to those [`REACH`] to either side of it.
     fn find_lines(&mut self, by: impl Fn(f32, f32) -> f32) {
         let sheet = &*SHEET;
-        let mean = &self.mean;
-        // NaN beside the skin makes NaN here, which `max` leaves out.
-        let ridge = |at: usize, across: usize, along: usize| -> f32 {
-            let sum = |at: usize| mean[at - along] + mean[at] + mean[at + along];
-            let far = REACH * across;
-            by(sum(at) - sum(at - far), sum(at) - sum(at + far)) / 3.0
-        };
         self.lines.fill(0.0);
         for y in REACH..sheet.height - REACH {
             for at in y * sheet.width + REACH..(y + 1) * sheet.width - REACH {
-                self.lines[at] = 0f32.max(ridge(at, sheet.width, 1)).max(ridge(at, 1, sheet.width));
+                let ridge = |across, along| ridge(&self.mean, at, across, along, &by);
+                // NaN beside the skin makes NaN here, which `max` leaves out.
+                self.lines[at] = 0f32.max(ridge(sheet.width, 1)).max(ridge(1, sheet.width));
             }
         }
     }
@@ -250,11 +245,7 @@ impl Worn {
     fn mark(&mut self, line: f32) {
         let sheet = &*SHEET;
         // On both sides alike: what lies beside a line stands out from the line alone.
-        self.find_lines(
-            |before, after| {
-                if before * after > 0.0 { before.abs().min(after.abs()) } else { 0.0 }
-            },
-        );
+        self.find_lines(alike);
         for (line_at, counts) in self.lines.iter_mut().zip(&sheet.counts) {
             *line_at = counts * smoothstep(0.7 * line, 1.3 * line, *line_at);
         }
@@ -300,6 +291,19 @@ fn gather<R: Reader>(r: &R, width: usize, height: usize, mesh: &Mesh, share: f32
         let value = r.luma_between(&encoding, x, y);
         *mean = if share < 1.0 { *mean + share * (value - *mean) } else { value };
     }
+}
+
+/// How far a pixel, with those before and after it `along` a line, stands out: `by` of its differences to those
+/// [`REACH`] to either side `across` it.
+fn ridge(luma: &[f32], at: usize, across: usize, along: usize, by: impl Fn(f32, f32) -> f32) -> f32 {
+    let sum = |at: usize| luma[at - along] + luma[at] + luma[at + along];
+    let far = REACH * across;
+    by(sum(at) - sum(at - far), sum(at) - sum(at + far)) / 3.0
+}
+
+/// How far something stands out from both sides alike.
+fn alike(before: f32, after: f32) -> f32 {
+    if before * after > 0.0 { before.abs().min(after.abs()) } else { 0.0 }
 }
 
 /// The largest of a pixel and its neighbours, those across counting in part.

@@ -1,14 +1,7 @@
 use super::*;
-use crate::engine::{Colorimetry, PixelFormat};
+use crate::engine::{Colorimetry, PixelFormat, swap::mesh::topology::frontal};
 
 const SIZE: usize = 480;
-
-/// A face 300 pixels wide, seen from the front.
-fn face() -> Box<Mesh> {
-    let mut mesh = topology().canonical.clone();
-    mesh.iter_mut().for_each(|p| *p = [300.0 * p[0] + 240.0, 300.0 * p[1] + 240.0, 300.0 * p[2]]);
-    mesh
-}
 
 /// Skin, with `ink` where `line` says so, in face widths.
 fn look(line: impl Fn(f32, f32) -> bool, ink: u8) -> Worn {
@@ -23,7 +16,7 @@ fn look(line: impl Fn(f32, f32) -> bool, ink: u8) -> Worn {
     let frame = Frame::new(PixelFormat::Rgb, SIZE, SIZE, planes, strides, Colorimetry::default());
     let mut worn = Worn::default();
     if let Ok(frame) = frame {
-        worn.observe(&frame, &face(), Duration::ZERO);
+        worn.observe(&frame, &frontal(), Duration::ZERO);
     }
     worn
 }
