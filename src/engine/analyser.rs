@@ -238,7 +238,7 @@ impl Analyser {
         let smoothing = params.smoothing;
         let live = self.tracker.tracks.iter_mut().filter(|t| t.is_live());
         each(&mut self.pool, live, &|track| {
-            track.presence = landmarker.run(frame, track.crop, &mut track.raw)?;
+            track.presence = landmarker.look(frame, track.crop, &mut track.raw, Some(&mut track.patch))?;
             if track.presence >= 0.0 {
                 track.observe(time, smoothing, size);
             }
@@ -275,7 +275,8 @@ impl Analyser {
         each(&mut self.pool, self.fresh.iter_mut(), &|track| {
             let detected = track.crop;
             for _ in 0..PASSES {
-                track.presence = landmarker.run(frame, track.crop, &mut track.raw)?;
+                track.presence =
+                    landmarker.look(frame, track.crop, &mut track.raw, Some(&mut track.patch))?;
                 if track.presence < 0.0 {
                     return Ok(());
                 }

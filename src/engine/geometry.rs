@@ -132,6 +132,23 @@ impl Similarity {
         self.a.hypot(self.b)
     }
 
+    /// `first`, then this.
+    pub(crate) fn after(self, first: Similarity) -> Self {
+        let p = self.apply(Point::new(first.tx, first.ty));
+        let (a, b) = (self.a * first.a - self.b * first.b, self.b * first.a + self.a * first.b);
+        Similarity { a, b, tx: p.x, ty: p.y }
+    }
+
+    /// The way back; `None` where everything falls on a point.
+    pub(crate) fn inverse(self) -> Option<Self> {
+        let square = self.a * self.a + self.b * self.b;
+        if !(square.is_finite() && square > f32::MIN_POSITIVE) {
+            return None;
+        }
+        let (a, b) = (self.a / square, -self.b / square);
+        Some(Similarity { a, b, tx: -a * self.tx + b * self.ty, ty: -b * self.tx - a * self.ty })
+    }
+
     /// Least-squares fit of `to ≈ S(from)` with 4 degrees of freedom (Umeyama 1991 without
     /// reflection). `None` for fewer than two distinct points.
     pub fn fit(pairs: impl Iterator<Item = (Point, Point)> + Clone) -> Option<Self> {
@@ -165,5 +182,41 @@ impl Similarity {
             tx: (to[0] - a * from[0] + b * from[1]) as f32,
             ty: (to[1] - b * from[0] - a * from[1]) as f32,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn similarity() -> impl Strategy<Value = Similarity> {
+        (0.1f32..4.0, -3.1f32..3.1, -500.0f32..500.0, -500.0f32..500.0).prop_map(|(scale, angle, tx, ty)| {
+            Similarity { a: scale * angle.cos(), b: scale * angle.sin(), tx, ty }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn there_and_back_is_where_it_was(s in similarity(), x in -900.0f32..900.0, y in -900.0f32..900.0) {
+            let (p, back) = (Point::new(x, y), s.inverse().unwrap());
+            prop_assert!(back.apply(s.apply(p)).distance(p) < 0.02);
+            prop_assert!(back.after(s).apply(p).distance(p) < 0.02);
+        }
+
+        #[test]
+        fn one_after_the_other_is_one(
+            first in similarity(), then in similarity(), x in -900.0f32..900.0, y in -900.0f32..900.0,
+        ) {
+            let p = Point::new(x, y);
+            prop_assert!(then.after(first).apply(p).distance(then.apply(first.apply(p))) < 0.05);
+        }
+    }
+
+    #[test]
+    fn what_falls_on_a_point_has_no_way_back() {
+        assert!(Similarity { a: 0.0, b: 0.0, tx: 3.0, ty: 4.0 }.inverse().is_none());
+        assert!(Similarity { a: f32::NAN, ..Similarity::IDENTITY }.inverse().is_none());
     }
 }

@@ -10,6 +10,7 @@ mod formats;
 mod frames;
 mod hybrid;
 mod losses;
+mod motion;
 mod picture;
 mod sources;
 

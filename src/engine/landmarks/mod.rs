@@ -6,6 +6,7 @@ use super::{
     frame::{self, CropScratch, Frame},
     geometry::{Point, Rect, Similarity},
     swap::mesh::topology::{Mesh, VERTICES},
+    track::Patch,
 };
 use crate::{
     models::{Model, ModelError, Session, small::Small},
@@ -99,6 +100,17 @@ impl Landmarker {
     /// Fills `mesh` (frame pixels) and returns the presence logit: below 0 there is no face.
     /// May be called from as many threads at once as there are sessions.
     pub fn run(&self, frame: &Frame<'_>, crop: CropBox, mesh: &mut Mesh) -> Result<f32, ModelError> {
+        self.look(frame, crop, mesh, None)
+    }
+
+    /// The same, and what was looked at in `patch`.
+    pub fn look(
+        &self,
+        frame: &Frame<'_>,
+        crop: CropBox,
+        mesh: &mut Mesh,
+        patch: Option<&mut Patch>,
+    ) -> Result<f32, ModelError> {
         if !crop.is_usable() {
             return Ok(f32::NEG_INFINITY);
         }
@@ -109,7 +121,12 @@ impl Landmarker {
         };
         let map = crop.map();
         let Worker { network, scratch } = &mut *worker;
-        let mut crop = |input: &mut [f32]| frame::crop(frame, map, SIZE, 1.0 / 255.0, scratch, input);
+        let crop = |input: &mut [f32]| {
+            frame::crop(frame, map, SIZE, 1.0 / 255.0, scratch, input);
+            if let Some(patch) = patch {
+                patch.take(input, map);
+            }
+        };
         match network {
             Network::Small(small) => {
                 crop(small.input());

@@ -1,7 +1,8 @@
 //! One-Euro smoothing of a mesh (Casiez, Roussel, Vogel 2012), on pose and shape apart.
 //!
 //! The pose is the similarity that fits the canonical face; the shape is what remains, in face
-//! widths. Jitter of the whole face and of single points have different speeds to hide behind.
+//! widths. Jitter of the whole face and of single points have different speeds to hide behind. Where the pictures
+//! tell how the face moved (`motion`), the pose goes along before it is smoothed, so that it does not trail.
 
 use crate::engine::{
     geometry::{Point, Similarity},
@@ -19,7 +20,9 @@ struct Tuning {
 }
 
 const POSE: Tuning = Tuning { rest: 1.6, speed: 18.0 };
-const SHAPE: Tuning = Tuning { rest: 1.4, speed: 45.0 };
+/// Of the pose where its motion is known: only what the landmarks say beside it is left to follow.
+const MOVED: Tuning = Tuning { rest: 0.5, speed: 10.0 };
+const SHAPE: Tuning = Tuning { rest: 0.8, speed: 15.0 };
 
 fn alpha(cutoff: f32, dt: f32) -> f32 {
     let tau = 1.0 / (std::f32::consts::TAU * cutoff);
@@ -50,7 +53,7 @@ impl Default for Smoother {
 }
 
 /// Rigid vertices: those that do not speak.
-fn fit(mesh: &Mesh) -> Option<Similarity> {
+pub(super) fn fit(mesh: &Mesh) -> Option<Similarity> {
     let canonical = &topology().canonical;
     let rigid = (0..VERTICES).filter(|&v| canonical[v][1] < 0.2);
     Similarity::fit(rigid.map(|v| {
@@ -65,11 +68,20 @@ impl Smoother {
         self.started = false;
     }
 
-    /// Filters `raw` (frame pixels) into `out`. `dt` is the time since the last mesh in seconds;
-    /// `strength` 0 copies, 1 smooths twice as much as 0.5.
-    pub fn apply(&mut self, raw: &Mesh, dt: f32, strength: f32, out: &mut Mesh) {
+    /// Filters `raw` (frame pixels), which `fit` brings the canonical face to, into `out`. `moved`: how the picture
+    /// says that the face moved, if it does. `dt` is the time since the last mesh in seconds; `strength` 0 copies, 1
+    /// smooths twice as much as 0.5.
+    pub fn apply(
+        &mut self,
+        raw: &Mesh,
+        fit: Option<Similarity>,
+        moved: Option<Similarity>,
+        dt: f32,
+        strength: f32,
+        out: &mut Mesh,
+    ) {
         *out = *raw;
-        let Some(fit) = fit(raw).filter(|f| f.scale() > 1e-3) else {
+        let Some(fit) = fit.filter(|f| f.scale() > 1e-3) else {
             self.started = false;
             return;
         };
@@ -87,6 +99,16 @@ impl Smoother {
             self.shape_rate.fill(0.0);
             self.started = true;
         }
+        let tuning = match moved.filter(|_| !fresh) {
+            Some(moved) => {
+                let to = moved.apply(Point::new(self.pose[0], self.pose[1]));
+                (self.pose[0], self.pose[1]) = (to.x, to.y);
+                self.pose[2] += moved.scale().ln();
+                self.pose[3] += moved.b.atan2(moved.a);
+                MOVED
+            }
+            None => POSE,
+        };
         let turn = pose[3] - self.pose[3];
         pose[3] -= (turn / std::f32::consts::TAU).round() * std::f32::consts::TAU;
         let unit = [1.0 / scale, 1.0 / scale, 1.0, 1.0];
@@ -96,7 +118,7 @@ impl Smoother {
             *old_rate += alpha(DERIVATIVE, dt) * (rate - *old_rate);
             speed = speed.max(old_rate.abs());
         }
-        let a = alpha(relax * (POSE.rest + POSE.speed * speed), dt);
+        let a = alpha(relax * (tuning.rest + tuning.speed * speed), dt);
         for (old, new) in self.pose.iter_mut().zip(pose) {
             *old += a * (new - *old);
         }
@@ -158,7 +180,7 @@ mod tests {
                 p[0] += shift.0 + 0.5 * noise(&mut seed);
                 p[1] += shift.1 + 0.5 * noise(&mut seed);
             }
-            smoother.apply(&raw, 1.0 / 30.0, 0.5, &mut out);
+            smoother.apply(&raw, fit(&raw), None, 1.0 / 30.0, 0.5, &mut out);
             if frame > 20 {
                 before += deviation(&raw, &truth);
                 after += deviation(&out, &truth);
@@ -173,7 +195,7 @@ mod tests {
         let mut out = placed(0.0, 0.0, 1.0);
         for frame in 0..60 {
             let raw = placed(100.0 + 12.0 * frame as f32, 200.0, 150.0);
-            smoother.apply(&raw, 1.0 / 30.0, 0.5, &mut out);
+            smoother.apply(&raw, fit(&raw), None, 1.0 / 30.0, 0.5, &mut out);
             assert!(deviation(&raw, &out) < 0.04 * 150.0, "frame {frame}: {}", deviation(&raw, &out));
         }
     }
@@ -182,7 +204,7 @@ mod tests {
     fn zero_strength_copies() {
         let (mut smoother, raw) = (Smoother::default(), placed(10.0, 20.0, 50.0));
         let mut out = placed(0.0, 0.0, 1.0);
-        smoother.apply(&raw, 0.03, 0.0, &mut out);
+        smoother.apply(&raw, fit(&raw), None, 0.03, 0.0, &mut out);
         assert_eq!(out, raw);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::smooth::Smoother;
+use super::{
+    motion::{Motion, Patch},
+    smooth::{self, Smoother},
+};
 use crate::engine::{
     detect::Detection,
     geometry::{Point, Rect},
@@ -41,6 +44,9 @@ pub(crate) struct Track {
     /// Landmarks as the network gave them and smoothed, frame pixels.
     pub raw: Box<Mesh>,
     pub mesh: Box<Mesh>,
+    /// The picture that `raw` was seen in, and what is remembered of it.
+    pub patch: Patch,
+    pub motion: Motion,
     pub smoother: Smoother,
     pub crop: CropBox,
     pub rect: Rect,
@@ -74,6 +80,8 @@ impl Default for Track {
             state: State::Live,
             raw: Box::new([[0.0; 3]; VERTICES]),
             mesh: Box::new([[0.0; 3]; VERTICES]),
+            patch: Patch::default(),
+            motion: Motion::default(),
             smoother: Smoother::default(),
             crop: CropBox { centre: Point::new(0.0, 0.0), side: 0.0, angle: 0.0 },
             rect: Rect::default(),
@@ -120,10 +128,13 @@ impl Track {
         if fresh {
             self.likeness = Likeness::default();
             self.smoother.reset();
+            self.motion.forget();
             self.unlit = true;
             self.velocity = (0.0, 0.0);
         }
-        self.smoother.apply(&self.raw, dt, smoothing, &mut self.mesh);
+        let fit = smooth::fit(&self.raw);
+        let moved = fit.and_then(|fit| self.motion.follow(&self.patch, &self.raw, fit));
+        self.smoother.apply(&self.raw, fit, moved, dt, smoothing, &mut self.mesh);
         self.crop = CropBox::of_mesh(&self.raw);
         self.rect = rect;
         let c = rect.centre();

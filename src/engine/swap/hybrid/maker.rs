@@ -143,8 +143,9 @@ impl Maker {
                 let params = &request.params;
                 let (side, weight) = (request.side, params.swap_weight);
                 if weight != 0.5 {
+                    let back = request.map.inverse().unwrap_or(Similarity::IDENTITY);
                     network.recognise(request.key.track, &request.pixels, side, || {
-                        points_of(&request.mesh).map(|p| inverse(request.map, p))
+                        points_of(&request.mesh).map(|p| back.apply(p))
                     })?;
                 }
                 let (pixels, swapped) = (&request.pixels, &mut request.swapped);
@@ -181,11 +182,4 @@ impl Maker {
     pub(super) fn error(&self, reason: String) -> ModelError {
         ModelError::Run { path: PathBuf::from(&self.facts().name), reason }
     }
-}
-
-/// Where a point of the frame lies in the crop.
-fn inverse(map: Similarity, p: crate::engine::geometry::Point) -> crate::engine::geometry::Point {
-    let norm = map.a * map.a + map.b * map.b;
-    let (x, y) = (p.x - map.tx, p.y - map.ty);
-    crate::engine::geometry::Point::new((map.a * x + map.b * y) / norm, (map.a * y - map.b * x) / norm)
 }
