@@ -91,7 +91,7 @@ impl Sheet {
             let tint = tint + smoothstep(0.05, 0.08, self.lips[at]) * (tint.min(TINT) - tint);
             for k in 0..3 {
                 let bound = if k == 0 { limit * factor } else { tint };
-                let low = slow[k][at] / (1.0 + (slow[k][at] / bound).powi(2)).sqrt();
+                let low = slow[k][at] / (1.0 + (slow[k][at] / bound).powi(4)).powf(0.25);
                 self.detail[at][k] = low * (1.0 - 0.95 * shade) + own[k] * (1.0 - out) + fill[k] * out;
             }
             // An open mouth is dark, and its edge no part of the lips.

@@ -9,6 +9,11 @@ const GROWTH: (usize, f32) = (6, 0.02);
 /// together with it.
 const EDGE: f32 = 0.04;
 const HANGS: f32 = 0.2;
+/// Edges within it, in levels, and roughness over the cheeks', up to which it is shade on skin. Of 36 photos and 18
+/// frames shade has up to 6.7 and 2.4, hair from 11 and 2.3 on.
+const SOFT: (f32, f32) = (9.0, 2.5);
+/// Rows of the face from which on and at which hair is as dark as where it was found.
+const CHEEK: (f32, f32) = (-0.3, -0.15);
 /// Row of the face above which there is forehead, where there is no brow.
 const FOREHEAD: f32 = -0.25;
 /// Distances from a brow, in face widths, nearer than which nothing that is found may begin, since a brow may be
@@ -136,13 +141,27 @@ impl Sheet {
             }
             out * smoothstep(BROW.0, BROW.1, self.brow[at])
         });
-        let outside = if glasses { outside.into_raw() } else { self.hanging(outside.into_raw()) };
+        let outside = if glasses {
+            outside.into_raw()
+        } else {
+            let mean = |part: &[usize], of: &dyn Fn(usize) -> f32| {
+                part.iter().map(|&at| of(at)).sum::<f32>() / part.len().max(1) as f32
+            };
+            let strands = |at: usize| strands.0[at] / strands.1;
+            self.hanging(outside.into_raw(), |part| {
+                mean(part, &edge) > SOFT.0 || mean(part, &strands) > SOFT.1
+            })
+        };
         let foreign = self.plane_of(|at| {
             let blue = (slow[2][at] - slow[1][at]) / factor;
             let beard = self.facing[at] >= 0.0 && self.layout.face_at(at)[1] > BEARD;
             if beard { smoothstep(BLUE.0, BLUE.1, blue) } else { 0.0 }
         });
-        let foreign = self.hanging(foreign.into_raw());
+        let foreign = self.hanging(foreign.into_raw(), |_| true);
+        let (sum, n) = (0..outside.len())
+            .filter(|&at| outside[at] > 0.5)
+            .fold((0.0, 0.0f32), |(sum, n), at| (sum + fine[at].abs(), n + 1.0));
+        let depth = sum / n.max(1.0);
         let outside = self.grown(outside, glasses, |at| {
             let limit = self.limit[at] * factor;
             let shade = if glasses { fine[at].abs() } else { shade(at) };
@@ -154,7 +173,9 @@ impl Sheet {
                 return smoothstep(30.0 * factor, 50.0 * factor, shade);
             }
             let line = smoothstep(0.5 * line, line, edge(at));
-            line.max(smoothstep(0.35 * limit, 0.6 * limit, shade))
+            // On a cheek beside hair there may be shade that is no hair.
+            let cheek = depth * smoothstep(CHEEK.0, CHEEK.1, self.layout.face_at(at)[1]);
+            line.max(smoothstep((0.35 * limit).max(0.6 * cheek), (0.6 * limit).max(0.9 * cheek), shade))
                 // Beside hair all that is rough may be hair.
                 .max(rough(at, &texture, smooth) * smoothstep(0.01, 0.04, self.brow[at]))
         });
@@ -201,8 +222,8 @@ impl Sheet {
     }
 
     /// Leaves of what was found what hangs together with the face's edge, as hair and hands do, but wrinkles
-    /// and what is beside brows do not.
-    fn hanging(&self, mut found: Vec<f32>) -> Vec<f32> {
+    /// and what is beside brows do not, and of that the parts that satisfy `is_it`.
+    fn hanging(&self, mut found: Vec<f32>, is_it: impl Fn(&[usize]) -> bool) -> Vec<f32> {
         let (width, height) = (self.layout.width, self.layout.height);
         let on_sheet = |x: Option<usize>, y: Option<usize>| match (x, y) {
             (Some(x), Some(y)) if x < width && y < height => Some(y * width + x),
@@ -218,23 +239,32 @@ impl Sheet {
                 on_sheet(Some(x), Some(y + step)),
             ]
         };
-        let flood = |mut open: Vec<usize>, may: &dyn Fn(usize) -> bool| {
-            let mut reached = vec![false; width * height];
+        // Takes what `may` be from `open` on into `reached`; returns what was new.
+        let flood = |mut open: Vec<usize>, may: &dyn Fn(usize) -> bool, reached: &mut [bool]| {
+            let mut part = Vec::new();
             while let Some(at) = open.pop() {
                 if !reached[at] && may(at) {
                     reached[at] = true;
+                    part.push(at);
                     open.extend(beside(at, 1).into_iter().flatten());
                 }
             }
-            reached
+            part
         };
         let is_last = |at: &usize| beside(*at, 1).contains(&None);
-        let around = flood((0..found.len()).filter(is_last).collect(), &|at| self.facing[at] < 0.0);
+        let mut around = vec![false; width * height];
+        flood((0..found.len()).filter(is_last).collect(), &|at| self.facing[at] < 0.0, &mut around);
         let reach = (EDGE * self.layout.density) as usize;
         let is_edge = |at: usize| beside(at, reach).into_iter().any(|at| at.is_none_or(|at| around[at]));
-        let starts = (0..found.len()).filter(|&at| found[at] > HANGS && is_edge(at)).collect();
-        let reached = flood(starts, &|at| found[at] > HANGS);
-        found.iter_mut().zip(reached).filter(|(_, reached)| !reached).for_each(|(found, _)| *found = 0.0);
+        let hangs = |at: usize| found[at] > HANGS;
+        let (mut reached, mut kept) = (vec![false; width * height], vec![false; width * height]);
+        for start in (0..found.len()).filter(|&at| hangs(at) && is_edge(at)) {
+            let part = flood(vec![start], &hangs, &mut reached);
+            if !part.is_empty() && is_it(&part) {
+                part.iter().for_each(|&at| kept[at] = true);
+            }
+        }
+        found.iter_mut().zip(kept).filter(|(_, kept)| !kept).for_each(|(found, _)| *found = 0.0);
         found
     }
 

@@ -252,6 +252,20 @@ fn a_strand_down_one_cheek_is_taken_out_with_its_edge() {
 }
 
 #[test]
+fn shade_on_the_cheeks_is_no_hair_also_beside_it() {
+    let shaded = |x: f32, y: f32| {
+        let down = smoothstep(-0.34, -0.2, y) * smoothstep(0.42, 0.3, y);
+        let shade = 1.0 - 0.75 * down * smoothstep(0.24, 0.4, x.abs());
+        [170.0, 140.0, 125.0].map(|c: f32| (c * shade) as u8)
+    };
+    let hair = |x: f32, y: f32| x.abs() > 0.36 && y < -0.2;
+    let cheek = |[x, y, _]: [f32; 3]| x.abs() > 0.36 && x.abs() < 0.43 && y > -0.1 && y < 0.2;
+    let alone = darkest(&source(|x, y| Some(shaded(x, y))), cheek);
+    let beside = darkest(&source(|x, y| Some(if hair(x, y) { [45, 35, 30] } else { shaded(x, y) })), cheek);
+    assert!(alone < -20.0 && beside < 0.6 * alone, "{alone} {beside}");
+}
+
+#[test]
 fn a_bright_and_wrinkled_forehead_stays() {
     let wrinkles = |_: f32, y: f32| {
         (y < -0.3).then(|| [188, 156, 140].map(|c: i32| (c + ((140.0 * y).sin() * 20.0) as i32) as u8))
