@@ -96,9 +96,9 @@ impl Light {
         self.lit = true;
     }
 
-    /// Brings the gains towards the newest, with a time constant of a sixth of a second.
+    /// Brings the gains towards the newest, with a time constant of 80 ms.
     fn approach(&mut self, new: &light::Gains, dt: Duration, fresh: bool) {
-        const TAU: f32 = 0.16;
+        const TAU: f32 = 0.08;
         let a = if fresh { 1.0 } else { 1.0 - (-dt.as_secs_f32() / TAU).exp() };
         for (old, new) in self.gains.iter_mut().flatten().zip(new.iter().flatten()) {
             *old += a * (new - *old);

@@ -30,6 +30,8 @@ const PRIOR: f32 = 40.0;
 const AGREE: f32 = 0.4;
 /// Furthest from where the landmarks say, in patch pixels.
 const REACH: f32 = 4.0;
+/// By how much a face may grow or shrink between two frames.
+const SCALES: std::ops::Range<f32> = 0.5..2.0;
 /// Shift and turn, scale, and a change of brightness.
 const TERMS: usize = 5;
 
@@ -116,6 +118,7 @@ impl Motion {
             let moved = self.refine(patch, guess)?;
             Some(patch.map.after(moved).after(map.inverse()?))
         });
+        let moved = moved.filter(|m| m.tx.is_finite() && m.ty.is_finite() && SCALES.contains(&m.scale()));
         self.remember(patch, mesh, fit);
         moved
     }
@@ -133,10 +136,10 @@ impl Motion {
                 let off = off - light;
                 let weight = (1.0 + (off / scale).powi(2)).powi(-2);
                 total += weight;
-                for i in 0..TERMS {
-                    let by = weight * place.by[i];
-                    (0..TERMS).for_each(|j| system[i][j] += by * place.by[j]);
-                    system[i][TERMS] += by * off;
+                for (row, by) in system.iter_mut().zip(place.by) {
+                    let by = weight * by;
+                    row.iter_mut().zip(place.by).for_each(|(sum, other)| *sum += by * other);
+                    row[TERMS] += by * off;
                 }
             }
             if total < AGREE * self.places.len() as f32 {
@@ -151,7 +154,7 @@ impl Motion {
             moved = moved.after(self.similarity(change.map(|c| -c)));
             let most = |terms: &[f32]| terms.iter().fold(0.0f32, |most, v| most.max(v.abs()));
             let far = most(&self.terms(back.after(moved)));
-            if far.is_nan() || far > REACH {
+            if far > REACH {
                 return None;
             }
             if most(&change[..TERMS - 1]) < SETTLED {
@@ -166,8 +169,10 @@ impl Motion {
     fn compare(&mut self, patch: &Patch, moved: Similarity) -> Option<(f32, f32)> {
         let Motion { places, offs, order, .. } = self;
         offs.clear();
+        offs.reserve(places.capacity());
         offs.extend(places.iter().map(|p| patch.at(moved.apply(p.at)).map_or(f32::NAN, |v| v - p.value)));
         order.clear();
+        order.reserve(places.capacity());
         order.extend(offs.iter().filter(|off| off.is_finite()));
         if order.is_empty() || (order.len() as f32) < AGREE * places.len() as f32 {
             return None;
@@ -195,6 +200,7 @@ impl Motion {
         let t = topology();
         self.map = Some((patch.map, fit));
         self.places.clear();
+        self.places.reserve(t.skin);
         let Some(back) = patch.map.inverse() else { return };
         let canonical = &t.canonical;
         for tri in &t.triangles[..t.skin] {
@@ -230,7 +236,7 @@ impl Motion {
 fn solve(mut system: [[f32; TERMS + 1]; TERMS]) -> Option<[f32; TERMS]> {
     for i in 0..TERMS {
         let pivot = system[i][i];
-        if !(pivot > 1e-6) {
+        if pivot.is_nan() || pivot <= 1e-6 {
             return None;
         }
         let row = system[i].map(|v| v / pivot);
