@@ -80,7 +80,7 @@ impl Session {
     /// the path and each input or output that differs.
     pub fn load(model: &Model, threads: usize) -> Result<Session, ModelError> {
         let options = Options { provider: Provider::Cpu, threads, ..Options::default() };
-        shared(model, &options, Size::Small, false).map(Session::on)
+        shared(model, &options, Size::Small, false).map(|loaded| Session::of(model, loaded))
     }
 
     /// As [`Session::load`], for a large model and any provider. A new one is run once: it must give
@@ -117,7 +117,7 @@ impl Session {
         let preferred = Provider::PREFERRED.into_iter().filter(|provider| provider.is_built_in());
         for provider in preferred {
             match shared(model, &Options { provider, ..options.clone() }, Size::Large, open) {
-                Ok(loaded) => return Ok(Session::on(loaded)),
+                Ok(loaded) => return Ok(Session::of(model, loaded)),
                 Err(e) => runtime::tell(&format!("auto goes on to the next provider: {e}")),
             }
         }
@@ -127,7 +127,7 @@ impl Session {
     /// As [`Session::shared`] or, where it is to be `open`, [`Session::batched`], for exactly this provider
     /// and device.
     pub(super) fn shared_as(model: &Model, options: &Options, open: bool) -> Result<Session, ModelError> {
-        shared(model, options, Size::Large, open).map(Session::on)
+        shared(model, options, Size::Large, open).map(|loaded| Session::of(model, loaded))
     }
 }
 

@@ -189,6 +189,20 @@ fn renamed_files_are_told_by_their_graph_where_that_tells() {
 }
 
 #[test]
+fn a_network_is_shared_though_the_file_that_it_came_from_is_gone() {
+    let (first, second) = (inswapper("gone"), inswapper("there"));
+    let photo = crate::oracle::Photo::open(&astronaut());
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let mut playing = swapping(&info, &first, "inswapper_128.onnx", |_| {});
+    let buffer = gst::Buffer::from_slice(photo.rgb);
+    let shown = bytes(&playing.pass(stamped(&buffer, 0)));
+    fs::remove_dir_all(&first).unwrap();
+    let (other, _) = first_frame(&second, "inswapper_128.onnx", |_| {});
+    assert!(other == shown, "another picture of the same file");
+    playing.pass(stamped(&buffer, 1));
+}
+
+#[test]
 fn a_network_that_fails_on_a_frame_loses_none() {
     let folder = inswapper("fragile");
     let spec = family("inswapper_128.onnx").swap;

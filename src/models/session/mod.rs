@@ -5,13 +5,13 @@ mod run;
 mod tensors;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
 
 use ort::session::RunOptions;
 
-use super::{Card, ModelError, Provider, cuda, loaded::Loaded};
+use super::{Card, Model, ModelError, Provider, cuda, loaded::Loaded};
 
 pub use interrupter::Interrupter;
 use tensors::{Input, Tensors};
@@ -33,17 +33,24 @@ pub struct Session {
     /// How it came to be run as it is, where that was measured.
     pub(super) measured: Option<Arc<str>>,
     loaded: Arc<Loaded>,
+    /// Its user's own file, which may be another than the one of the same content that was loaded.
+    path: PathBuf,
 }
 
 impl Session {
     pub(super) fn on(loaded: Arc<Loaded>) -> Session {
-        let sets = vec![Tensors::of(&loaded, 0)];
-        Session { sets, set: 0, run: None, interrupted: false, measured: None, loaded }
+        let (sets, path) = (vec![Tensors::of(&loaded, 0)], loaded.path.clone());
+        Session { sets, set: 0, run: None, interrupted: false, measured: None, loaded, path }
+    }
+
+    /// The same for `model`, whose content was loaded.
+    pub(super) fn of(model: &Model, loaded: Arc<Loaded>) -> Session {
+        Session { path: model.path.clone(), ..Session::on(loaded) }
     }
 
     /// Another of the same model, with tensors of its own. What interrupts this one interrupts both.
     pub(crate) fn another(&self) -> Session {
-        Session { run: self.run.clone(), ..Session::on(self.loaded.clone()) }
+        Session { run: self.run.clone(), path: self.path.clone(), ..Session::on(self.loaded.clone()) }
     }
 
     pub fn card(&self) -> &Arc<Card> {
@@ -141,7 +148,7 @@ impl Session {
         if !same {
             self.reshape(index, shape)?;
         }
-        let path = &self.loaded.path;
+        let path = &self.path;
         let run_error = |reason: String| ModelError::Run { path: path.clone(), reason };
         match self.sets[self.set].inputs.get_mut(index) {
             Some(Some(Input::Single(tensor))) => tensor
@@ -182,7 +189,7 @@ impl Session {
 
     /// The model's file.
     pub fn path(&self) -> &Path {
-        &self.loaded.path
+        &self.path
     }
 
     /// Runs it once on zeros, so that the next run need not make tensors. Free dimensions are 1.
@@ -199,12 +206,12 @@ impl Session {
 
     /// What is wrong with this model for good.
     pub(crate) fn unusable(&self, reason: String) -> ModelError {
-        ModelError::Unusable { path: self.loaded.path.clone(), reason }
+        ModelError::Unusable { path: self.path.clone(), reason }
     }
 
     /// An error of this model's run, for those who read its outputs.
     pub(crate) fn error(&self, reason: String) -> ModelError {
-        ModelError::Run { path: self.loaded.path.clone(), reason }
+        ModelError::Run { path: self.path.clone(), reason }
     }
 
     /// Shape and elements of the card's output `index` after the last run; empty before the first,

@@ -73,7 +73,7 @@ impl Session {
             Ok(resident) => set.resident = Some(resident),
             Err(e) => runtime::tell(&format!(
                 "{}: its tensors are copied anew for each run: {e}",
-                self.loaded.path.display()
+                self.path.display()
             )),
         }
     }
