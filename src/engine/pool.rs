@@ -11,12 +11,16 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use crate::{
     control::platform::prefer_fast_cores,
     sync::{lock, wait},
 };
+
+/// How long a caller stays awake for the last helper.
+const AWAKE: Duration = Duration::from_micros(500);
 
 type Job<'a> = dyn Fn(usize) + Sync + 'a;
 
@@ -31,21 +35,23 @@ unsafe impl Send for Call {}
 #[derive(Default)]
 struct State {
     call: Option<Call>,
-    epoch: u64,
-    /// Threads that have joined the call and not yet left it.
-    busy: usize,
+    /// Of the threads that are in the call, those that will do another job.
+    staying: usize,
     stop: bool,
     panic: Option<String>,
 }
 
-#[derive(Default)]
 struct Shared {
+    /// Threads that there are.
+    helpers: usize,
     /// Held by the caller whose jobs the threads share.
     caller: Mutex<()>,
     state: Mutex<State>,
     work: Condvar,
     done: Condvar,
     next: AtomicUsize,
+    /// Threads that have joined the call and not yet left it. They join under the lock of the state.
+    busy: AtomicUsize,
     /// Callers that are [at work](Pool::enter).
     at_work: AtomicUsize,
 }
@@ -55,20 +61,66 @@ pub(crate) struct AtWork(Arc<Threads>);
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        self.0.shared.at_work.fetch_sub(1, Ordering::Relaxed);
+        let shared = &self.0.shared;
+        shared.at_work.fetch_sub(1, Ordering::Relaxed);
+        if lock(&shared.state).call.is_some() {
+            shared.work.notify_one();
+        }
     }
 }
 
 impl Shared {
-    fn drain(&self, job: &Job<'_>, count: usize) -> Option<String> {
+    fn new(helpers: usize) -> Self {
+        Shared {
+            helpers,
+            caller: Mutex::default(),
+            state: Mutex::default(),
+            work: Condvar::new(),
+            done: Condvar::new(),
+            next: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            at_work: AtomicUsize::new(0),
+        }
+    }
+
+    /// Helpers that leave a core to each caller.
+    fn allowed(&self) -> usize {
+        let others = self.at_work.load(Ordering::Relaxed).saturating_sub(1);
+        self.helpers.saturating_sub(others)
+    }
+
+    /// Waits for the helpers' last jobs without going to sleep, for about as long as one takes: who
+    /// sleeps is woken late, and may find its core taken.
+    fn wait_awake(&self) {
+        let started = Instant::now();
+        while self.busy.load(Ordering::Acquire) > 0 && started.elapsed() < AWAKE {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Does one job after the other until there are none, or until `stop`.
+    fn drain(&self, job: &Job<'_>, count: usize, mut stop: impl FnMut() -> bool) -> Option<String> {
         let mut panic = None;
-        loop {
+        while !stop() {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             if index >= count {
-                return panic;
+                break;
             }
             panic = attempt(job, index).or(panic);
         }
+        panic
+    }
+
+    /// Whether a helper must leave the call, as other callers have come; it no longer counts as staying.
+    fn must_leave(&self) -> bool {
+        let allowed = self.allowed();
+        if allowed == self.helpers {
+            return false;
+        }
+        let mut state = lock(&self.state);
+        let leaves = state.staying > allowed;
+        state.staying -= usize::from(leaves);
+        leaves
     }
 }
 
@@ -101,7 +153,7 @@ impl Drop for Threads {
 
 /// Threads that help the calling one. Clones share them: while they help one caller, another does
 /// its jobs alone, and each caller at work takes a helper's place, so that there are not more threads
-/// at work than cores to work on.
+/// at work than cores to work on. Helpers come and go between two jobs of a call.
 #[derive(Clone)]
 pub(crate) struct Pool {
     threads: Arc<Threads>,
@@ -116,7 +168,8 @@ impl std::fmt::Debug for Pool {
 impl Pool {
     /// `width` threads in all, the caller of [`Self::run`] included.
     pub fn new(width: usize) -> std::io::Result<Self> {
-        let mut threads = Threads { shared: Arc::default(), handles: Vec::new() };
+        let shared = Arc::new(Shared::new(width.saturating_sub(1)));
+        let mut threads = Threads { shared, handles: Vec::new() };
         for index in 1..width {
             let shared = threads.shared.clone();
             let name = format!("faceswap-{index}");
@@ -142,8 +195,7 @@ impl Pool {
     /// The message of a job that panicked; the others have run all the same.
     pub fn run(&mut self, count: usize, job: &Job<'_>) -> Result<(), String> {
         let shared = &*self.threads.shared;
-        let others = shared.at_work.load(Ordering::Relaxed).saturating_sub(1);
-        let helpers = count.saturating_sub(1).min(self.threads.handles.len().saturating_sub(others));
+        let helpers = count.saturating_sub(1).min(shared.helpers);
         let caller = match helpers {
             0 => None,
             _ => match shared.caller.try_lock() {
@@ -168,13 +220,13 @@ fn share_out(shared: &Shared, helpers: usize, count: usize, job: &Job<'_>) -> Op
     let erased: *const Job<'static> = unsafe { std::mem::transmute(std::ptr::from_ref(job)) };
     let mut state = lock(&shared.state);
     state.call = Some(Call { job: erased, count });
-    state.epoch += 1;
     drop(state);
-    (0..helpers).for_each(|_| shared.work.notify_one());
-    let own = shared.drain(job, count);
+    (0..helpers.min(shared.allowed())).for_each(|_| shared.work.notify_one());
+    let own = shared.drain(job, count, || false);
+    lock(&shared.state).call = None;
+    shared.wait_awake();
     let mut state = lock(&shared.state);
-    state.call = None;
-    while state.busy > 0 {
+    while shared.busy.load(Ordering::Acquire) > 0 {
         state = wait(&shared.done, state);
     }
     own.or(state.panic.take())
@@ -182,28 +234,33 @@ fn share_out(shared: &Shared, helpers: usize, count: usize, job: &Job<'_>) -> Op
 
 fn worker(shared: &Shared) {
     prefer_fast_cores();
-    let mut seen = 0;
     let mut state = lock(&shared.state);
     loop {
         if state.stop {
             return;
         }
-        let call = state.call.as_ref().filter(|_| state.epoch != seen).map(|c| (c.job, c.count));
-        let Some((job, count)) = call else {
+        let wanted = |call: &&Call| {
+            state.staying < shared.allowed() && shared.next.load(Ordering::Relaxed) < call.count
+        };
+        let Some((job, count)) = state.call.as_ref().filter(wanted).map(|c| (c.job, c.count)) else {
             state = wait(&shared.work, state);
             continue;
         };
-        seen = state.epoch;
-        state.busy += 1;
+        shared.busy.fetch_add(1, Ordering::Relaxed);
+        state.staying += 1;
         drop(state);
-        // SAFETY: `busy` is counted, so `Pool::run` keeps the closure alive.
-        let panic = shared.drain(unsafe { &*job }, count);
+        let mut stays = true;
+        // SAFETY: this thread is counted as busy, so `Pool::run` keeps the closure alive.
+        let panic = shared.drain(unsafe { &*job }, count, || {
+            stays = !shared.must_leave();
+            !stays
+        });
         state = lock(&shared.state);
-        state.busy -= 1;
+        state.staying -= usize::from(stays);
         if panic.is_some() {
             state.panic = panic;
         }
-        if state.busy == 0 {
+        if shared.busy.fetch_sub(1, Ordering::Release) == 1 {
             shared.done.notify_one();
         }
     }
@@ -252,23 +309,33 @@ mod tests {
     }
 
     #[test]
-    fn others_at_work_take_the_helpers_places() {
+    fn others_at_work_take_the_helpers_places_and_give_them_back() {
         let mut pool = Pool::new(2).unwrap();
         let other = pool.clone();
-        let threads = |pool: &mut Pool| {
-            let seen = Mutex::new(std::collections::HashSet::new());
-            pool.run(64, &|_| {
-                lock(&seen).insert(std::thread::current().id());
-                std::thread::sleep(std::time::Duration::from_micros(50));
-            })
-            .unwrap();
-            seen.into_inner().unwrap().len()
-        };
         let _own = pool.enter();
-        let others = other.enter();
-        assert_eq!(threads(&mut pool), 1);
-        drop(others);
-        assert!((0..100).any(|_| threads(&mut pool) == 2));
+        let others = Mutex::new(Some(other.enter()));
+        let begun = Mutex::new(Vec::new());
+        let sleep = || std::thread::sleep(std::time::Duration::from_micros(200));
+        pool.run(300, &|index| {
+            lock(&begun).push((index, std::thread::current().id()));
+            // The other is at work until a third of the jobs is done, and again after two thirds.
+            match index {
+                100 => drop(lock(&others).take()),
+                200 => *lock(&others) = Some(other.enter()),
+                _ => {}
+            }
+            sleep();
+        })
+        .unwrap();
+        let begun = begun.into_inner().unwrap();
+        let threads = |from: usize, to: usize| {
+            let part = begun.iter().filter(|(index, _)| (from..to).contains(index));
+            part.map(|(_, thread)| *thread).collect::<std::collections::HashSet<_>>().len()
+        };
+        assert_eq!(threads(0, 101), 1);
+        assert_eq!(threads(101, 201), 2);
+        // One more job may have been begun before the helper saw it.
+        assert_eq!(threads(203, 300), 1);
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Crew {
         }));
         let mut crew = Crew { flight, workers: Vec::with_capacity(2), lookout: None };
         let analysis = crew.start("faceswap-analysis", move |flight| {
-            flight.work(|s| &mut s.arrived, |s| &mut s.analysed, |p| p.analyse(&mut analyser));
+            flight.analyse(|pending| pending.analyse(&mut analyser));
         })?;
         crew.workers.push(analysis);
         let painting = crew.start("faceswap-painter", move |flight| {

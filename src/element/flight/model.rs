@@ -174,7 +174,7 @@ impl Scene {
         scene.threads.push(thread::spawn(move || run(&network, &flight)));
         let flight = scene.flight.clone();
         scene.threads.push(thread::spawn(move || {
-            flight.work(|s| &mut s.arrived, |s| &mut s.analysed, |film| film.analysed = true);
+            flight.analyse(|film| film.analysed = true);
         }));
         let (flight, network) = (scene.flight.clone(), scene.network.clone());
         scene.threads.push(thread::spawn(move || flight.paint(&mut Artist { network, begun: 0 })));

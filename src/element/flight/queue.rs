@@ -65,8 +65,10 @@ pub(super) struct State<T> {
     hold: Duration,
     /// The streaming thread waits for the oldest frame.
     awaited: bool,
-    /// Grows with every change that somebody may wait for.
+    /// Grows with every change that the painter may wait for.
     turn: u64,
+    /// Until when the lookout sleeps; `None` where nothing is painted, or where it is awake.
+    lookout: Option<Instant>,
     interrupted: bool,
     stop: bool,
 }
@@ -86,9 +88,21 @@ pub(in crate::element) struct Flight<T> {
     depth: AtomicUsize,
     misses: Misses,
     state: Mutex<State<T>>,
-    changed: Condvar,
-    /// A frame was painted, or all ends.
+    bells: Bells,
+}
+
+/// What each of the threads waits for. Each has its own, as a thread that is woken for nothing may
+/// take the core of one that has something to do.
+#[derive(Debug, Default)]
+struct Bells {
+    /// A frame to analyse.
+    arrived: Condvar,
+    /// A frame to paint, or something else that the painter may wait for.
+    analysed: Condvar,
+    /// A frame for the streaming thread, or an interruption.
     painted: Condvar,
+    /// A frame that is due earlier than the lookout knows.
+    due: Condvar,
 }
 
 impl<T: Entry> Flight<T> {
@@ -107,18 +121,12 @@ impl<T: Entry> Flight<T> {
             hold: Duration::ZERO,
             awaited: false,
             turn: 0,
+            lookout: None,
             interrupted: false,
             stop: false,
         };
         let depth = AtomicUsize::new(most);
-        Flight {
-            most,
-            depth,
-            misses,
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-            painted: Condvar::new(),
-        }
+        Flight { most, depth, misses, state: Mutex::new(state), bells: Bells::default() }
     }
 
     /// Frames at once that were asked for.
@@ -157,10 +165,12 @@ impl<T: Entry> Flight<T> {
 
     /// Lets the workers have a frame.
     pub fn submit(&self, pending: Box<T>) {
-        self.change(|state| {
-            state.count += 1;
-            state.arrived.push_back((state.generation, pending));
-        });
+        let mut state = lock(&self.state);
+        state.count += 1;
+        let generation = state.generation;
+        state.arrived.push_back((generation, pending));
+        drop(state);
+        self.bells.arrived.notify_one();
     }
 
     /// The oldest frame once it is finished, waiting for it, unless `keep` or fewer are in flight.
@@ -181,7 +191,7 @@ impl<T: Entry> Flight<T> {
                 state.awaited = true;
                 self.stir(&mut state);
             }
-            state = wait(&self.changed, state);
+            state = wait(&self.bells.painted, state);
         };
         state.awaited = false;
         next
@@ -212,7 +222,8 @@ impl<T: Entry> Flight<T> {
                 state = lock(&self.state);
                 continue;
             }
-            state = match self.painted.wait_timeout(state, wait) {
+            state.lookout = Instant::now().checked_add(wait);
+            state = match self.bells.due.wait_timeout(state, wait) {
                 Ok((state, _)) => state,
                 Err(poisoned) => poisoned.into_inner().0,
             };
@@ -227,11 +238,12 @@ impl<T: Entry> Flight<T> {
 
     /// Ends waiting in [`next`](Self::next), now and until [`resume`](Self::resume).
     pub fn interrupt(&self) {
-        self.change(|state| state.interrupted = true);
+        lock(&self.state).interrupted = true;
+        self.bells.painted.notify_all();
     }
 
     pub fn resume(&self) {
-        self.change(|state| state.interrupted = false);
+        lock(&self.state).interrupted = false;
     }
 
     /// Gives up all frames in flight. Does not wait for the workers.
@@ -250,65 +262,70 @@ impl<T: Entry> Flight<T> {
         }
     }
 
-    /// Has the workers look whether there is something for them now.
+    /// Has the painter look whether there is something for it now.
     pub(super) fn poke(&self) {
-        self.change(|_| {});
+        self.stir(&mut lock(&self.state));
     }
 
     /// Ends the workers after the stage that they are in.
     pub(super) fn stop(&self) {
-        self.change(|state| state.stop = true);
-        self.painted.notify_all();
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State<T>)) {
         let mut state = lock(&self.state);
-        change(&mut state);
+        state.stop = true;
         self.stir(&mut state);
+        drop(state);
+        self.bells.arrived.notify_all();
+        self.bells.due.notify_all();
     }
 
-    /// Wakes all who wait for a change.
     fn stir(&self, state: &mut State<T>) {
         state.turn += 1;
-        self.changed.notify_all();
+        self.bells.analysed.notify_one();
     }
 
-    /// Moves frames through one stage, in order, until told to stop.
-    pub(super) fn work(
-        &self,
-        from: fn(&mut State<T>) -> &mut Queue<T>,
-        to: fn(&mut State<T>) -> &mut Queue<T>,
-        mut stage: impl FnMut(&mut T),
-    ) {
+    /// Analyses frames, in order, until told to stop.
+    pub(super) fn analyse(&self, mut stage: impl FnMut(&mut T)) {
         let mut state = lock(&self.state);
         while !state.stop {
-            let Some((generation, mut pending)) = from(&mut state).pop_front() else {
-                state = wait(&self.changed, state);
+            let Some((generation, mut pending)) = state.arrived.pop_front() else {
+                state = wait(&self.bells.arrived, state);
                 continue;
             };
             drop(state);
             stage(&mut pending);
-            state = self.hand_on(generation, pending, to);
+            state = lock(&self.state);
+            if generation == state.generation {
+                state.analysed.push_back((generation, pending));
+                self.stir(&mut state);
+            } else {
+                state = self.drop_stale(state, pending);
+            }
         }
     }
 
-    /// Puts a frame into its next queue, unless it was discarded meanwhile.
-    fn hand_on(
-        &self,
-        generation: u64,
+    /// Gives up a frame that was discarded while a worker had it.
+    fn drop_stale<'a>(
+        &'a self,
+        state: MutexGuard<'a, State<T>>,
         pending: Box<T>,
-        to: fn(&mut State<T>) -> &mut Queue<T>,
-    ) -> MutexGuard<'_, State<T>> {
-        let mut state = lock(&self.state);
-        if generation == state.generation {
-            to(&mut state).push_back((generation, pending));
-            self.stir(&mut state);
-            self.painted.notify_all();
-            return state;
-        }
+    ) -> MutexGuard<'a, State<T>> {
         drop(state);
         self.recycle(pending);
         lock(&self.state)
+    }
+
+    /// Lets the streaming thread have a frame.
+    fn hand_out(&self, generation: u64, pending: Box<T>) -> MutexGuard<'_, State<T>> {
+        let mut state = lock(&self.state);
+        if generation != state.generation {
+            return self.drop_stale(state, pending);
+        }
+        state.painted.push_back((generation, pending));
+        self.bells.painted.notify_all();
+        let due = state.due();
+        if due.is_some_and(|due| state.lookout.is_none_or(|until| due < until)) {
+            self.bells.due.notify_all();
+        }
+        state
     }
 }
 
@@ -345,7 +362,7 @@ impl<T: Entry> Flight<T> {
             }
             let count = begun.len();
             let Some((_, oldest, _)) = begun.front_mut() else {
-                state = wait(&self.changed, state);
+                state = wait(&self.bells.analysed, state);
                 continue;
             };
             // What goes through in one run may not depend on time where the output is to be repeatable. While
@@ -360,14 +377,14 @@ impl<T: Entry> Flight<T> {
                 let waited = Instant::now();
                 state = lock(&self.state);
                 if state.turn == turn {
-                    state = wait(&self.changed, state);
+                    state = wait(&self.bells.analysed, state);
                 }
                 oldest.add_wait(waited.elapsed());
                 continue;
             }
             if let Some((generation, mut pending, entered)) = begun.pop_front() {
                 painter.finish(&mut pending, entered);
-                state = self.hand_on(generation, pending, |s| &mut s.painted);
+                state = self.hand_out(generation, pending);
             } else {
                 state = lock(&self.state);
             }
