@@ -89,7 +89,7 @@ fn detector(file: &str, shared: Option<&Path>) -> Detector {
         "centerface.onnx" => pack().detector,
         file => Search::default().at(Role::Detector, &shared.unwrap().join("models").join(file)).unwrap(),
     };
-    Detector::load(&model).unwrap()
+    Detector::load(&model, 1).unwrap()
 }
 
 fn compare(case: &Case, found: &[Detection]) {
@@ -139,8 +139,20 @@ fn detectors_agree_with_the_golden_values() {
 }
 
 #[test]
+fn threads_change_no_detection() {
+    let canvas = canvas(&photo(&demo().join("astronaut.png"), None), 640);
+    let found = [1, 8].map(|threads| {
+        let mut found = Vec::new();
+        Detector::load(&pack().detector, threads).unwrap().detect(&canvas, 0.05, &mut found).unwrap();
+        found
+    });
+    assert!(!found[0].is_empty());
+    assert_eq!(found[0], found[1]);
+}
+
+#[test]
 fn five_points_are_in_screen_order_inside_the_box() {
-    let mut detector = Detector::load(&pack().detector).unwrap();
+    let mut detector = Detector::load(&pack().detector, 1).unwrap();
     let mut found = Vec::new();
     for name in ["astronaut.png", "grace_hopper.jpg"] {
         let photo = photo(&demo().join(name), None);
@@ -160,7 +172,7 @@ fn five_points_are_in_screen_order_inside_the_box() {
 #[test]
 fn every_portrait_and_group_is_found_and_nothing_else() {
     let Some(shared) = shared() else { return };
-    let mut detector = Detector::load(&pack().detector).unwrap();
+    let mut detector = Detector::load(&pack().detector, 1).unwrap();
     let mut found = Vec::new();
     let mut count = |path: &Path| {
         detector.detect(&canvas(&photo(path, None), 480), 0.5, &mut found).unwrap();
@@ -183,7 +195,7 @@ fn every_portrait_and_group_is_found_and_nothing_else() {
 
 #[test]
 fn canvases_that_do_not_add_up_and_odd_thresholds_are_no_panic() {
-    let mut detector = Detector::load(&pack().detector).unwrap();
+    let mut detector = Detector::load(&pack().detector, 1).unwrap();
     let mut found = Vec::new();
     let good = Canvas::layout(320, 200, 320);
     for bad in [
@@ -211,15 +223,16 @@ fn a_card_of_another_family_is_refused() {
     let Pack { detector, .. } = pack();
     let mut card = detector.card.as_ref().unwrap().as_ref().clone();
     card.family = "yoloface".into();
-    let error = Detector::load(&Model { card: Some(card.clone().into()), ..detector.clone() }).unwrap_err();
+    let error =
+        Detector::load(&Model { card: Some(card.clone().into()), ..detector.clone() }, 1).unwrap_err();
     assert!(error.to_string().contains("`yoloface`"), "{error}");
     card.family = "centerface".into();
     for strides in [vec![], vec![0], vec![4, 8]] {
         card.decode.strides = strides;
-        assert!(Detector::load(&Model { card: Some(card.clone().into()), ..detector.clone() }).is_err());
+        assert!(Detector::load(&Model { card: Some(card.clone().into()), ..detector.clone() }, 1).is_err());
     }
     card.decode.strides = vec![8];
-    let mut wrong = Detector::load(&Model { card: Some(card.into()), ..detector }).unwrap();
+    let mut wrong = Detector::load(&Model { card: Some(card.into()), ..detector }, 1).unwrap();
     let error = wrong.detect(&Canvas::layout(64, 64, 64), 0.5, &mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("output 0") && error.contains("centerface.onnx"), "{error}");
 }

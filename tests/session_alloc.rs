@@ -80,8 +80,8 @@ fn steady_detector(name: &str, mut detector: Detector, threshold: f32) {
 #[test]
 fn warm_detections_allocate_nothing() {
     let pack = Pack::find(&Search::default()).unwrap();
-    steady_detector("centerface", Detector::load(&pack.detector).unwrap(), 0.5);
-    steady_detector("centerface, all candidates", Detector::load(&pack.detector).unwrap(), 0.0);
+    steady_detector("centerface", Detector::load(&pack.detector, 1).unwrap(), 0.5);
+    steady_detector("centerface, all candidates", Detector::load(&pack.detector, 1).unwrap(), 0.0);
     let brought = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/models");
     if !brought.is_dir() {
         println!("not run: ../shared absent (detectors that users bring)");
@@ -89,7 +89,7 @@ fn warm_detections_allocate_nothing() {
     }
     for file in ["scrfd_500m_kps.onnx", "yunet_n_dynamic.onnx"] {
         let model = Search::default().at(Role::Detector, &brought.join(file)).unwrap();
-        steady_detector(file, Detector::load(&model).unwrap(), 0.5);
+        steady_detector(file, Detector::load(&model, 1).unwrap(), 0.5);
     }
 }
 

@@ -37,7 +37,7 @@ impl Engine {
         let panicked = |e: std::io::Error| EngineError::Panicked(format!("no thread could be started: {e}"));
         let pool = Pool::new(threads).map_err(panicked)?;
         let landmarker = Landmarker::load(&pack.landmarker, threads)?;
-        let detector = Detector::load(&pack.detector)?;
+        let detector = Detector::load(&pack.detector, threads)?;
         Ok(Engine {
             analyser: Analyser::new(detector, landmarker, pool.clone()).map_err(panicked)?,
             painter: Painter::new(pool),

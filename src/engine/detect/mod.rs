@@ -22,6 +22,9 @@ use place::{Placement, Placer};
 /// Outputs of the family that has most.
 const MAPS: usize = 12;
 
+/// More threads would gain little, as layers of so small networks end too soon.
+const THREADS: usize = 4;
+
 /// A face as a detector sees it, in frame pixels. All numbers are finite; parts may lie outside
 /// the frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,12 +69,13 @@ impl Grid {
 }
 
 impl Detector {
-    /// Loads the model; it runs on one thread.
+    /// Loads the model. Of `threads` threads that there are for the work on a frame it runs on half, at
+    /// most [`THREADS`]: the others track and paint meanwhile.
     ///
     /// # Errors
     /// As [`Session::load`]; a card whose family or numbers no decoder here can use.
-    pub fn load(model: &Model) -> Result<Detector, ModelError> {
-        let session = Session::load(model, 1)?;
+    pub fn load(model: &Model, threads: usize) -> Result<Detector, ModelError> {
+        let session = Session::load(model, (threads / 2).clamp(1, THREADS))?;
         let card = session.card().clone();
         let (family, maps) = match card.family.as_str() {
             "centerface" => (Family::CenterFace, 4),

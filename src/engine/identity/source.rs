@@ -131,7 +131,7 @@ impl SourceLoader {
     /// A model or ONNX Runtime that cannot be loaded.
     pub fn new(pack: &Pack) -> Result<Self, EngineError> {
         mesh::prepare();
-        let mut detector = Detector::load(&pack.detector)?;
+        let mut detector = Detector::load(&pack.detector, crate::control::performance_cores())?;
         detector.give_back()?;
         let landmarker = Landmarker::load(&pack.landmarker, 1)?;
         let networks = [hash(&pack.detector.path)?, hash(&pack.landmarker.path)?];
