@@ -5,7 +5,7 @@
 //! full --free`, then `cargo bench --bench gpu -- target/standin/inswapper_128.onnx
 //! target/standin-free/inswapper_128.onnx`. The second file is what ONNX Runtime alone is measured
 //! with, since it opens no batch. `cpu` behind the two tries the bench without a card, `nhwc` has ONNX
-//! Runtime alone lay its tensors out so, `alone` measures no element.
+//! Runtime alone lay its tensors out so, `alone` measures no element, `one` only frames of one face, one a run.
 
 mod common;
 
@@ -163,7 +163,10 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let [file, free, rest @ ..] = &args[..] else { return println!("see the head of this bench") };
     let asked = |word: &str| rest.iter().any(|arg| arg == word);
-    let plan = if asked("cpu") { TRIAL } else { CARD };
+    let mut plan = if asked("cpu") { TRIAL } else { CARD };
+    if asked("one") {
+        (plan.batches, plan.faces) = (&[1], &[1]);
+    }
     gstfaceswap::models::set_log_sink(|_, text| eprintln!("{text}"));
 
     let model = Search::default().at(Role::Swapper, file.as_ref()).expect("the model");
@@ -187,9 +190,9 @@ fn main() {
         return;
     }
     println!(
-        "| faces | batch | in flight | frames/s | ms a face | over ONNX Runtime alone | fill | landmarks | swap | network | blend |"
+        "| faces | batch | in flight | frames/s | ms a face | over ONNX Runtime alone | fill | detect | landmarks | swap | network | blend |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     for &faces in plan.faces {
         for (i, &batch) in plan.batches.iter().enumerate() {
             for &depth in plan.depths {
@@ -197,10 +200,11 @@ fn main() {
                 let stat = |name: &str| stats.get::<f64>(name).unwrap_or(f64::NAN);
                 let face = time / faces as f64;
                 println!(
-                    "| {faces} | {batch} | {depth} | {:.1} | {face:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+                    "| {faces} | {batch} | {depth} | {:.1} | {face:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
                     1000.0 / time,
                     face / each(&alone, i),
                     stat("batch-fill"),
+                    stat("detect-ms"),
                     stat("landmarks-ms"),
                     stat("swap-ms"),
                     stat("network-ms"),
