@@ -2,9 +2,8 @@
 
 use std::sync::LazyLock;
 
-use wide::f32x8;
-
 use super::{
+    lanes::{LANES, Lanes},
     texture::Texture,
     topology::{Mesh, VERTICES, signed_area, topology},
 };
@@ -103,10 +102,10 @@ pub(crate) struct GrainRow {
 impl GrainRow {
     /// Of the pixels `x` to `x + 7`, in levels.
     #[inline(always)]
-    pub fn at(self, x: usize) -> f32x8 {
+    pub fn at<L: Lanes>(self, x: usize) -> L {
         let from = (x + self.shift) % SIDE;
-        let eight: [f32; 8] = self.row[from..from + 8].try_into().unwrap_or([0.0; 8]);
-        f32x8::new(eight) * self.sigma
+        let eight = self.row[from..from + LANES].try_into().unwrap_or([0.0; LANES]);
+        L::new(eight) * L::splat(self.sigma)
     }
 }
 
@@ -209,7 +208,7 @@ pub(crate) fn missing(target: f32, own: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::lanes::Plain, *};
     use crate::engine::{Colorimetry, PixelFormat};
 
     fn measured(sigma: f32, time: u64) -> f32 {
@@ -218,7 +217,7 @@ mod tests {
         let mut data = vec![0u8; SIZE * SIZE * 3];
         for y in 0..SIZE {
             for x in (0..SIZE).step_by(8) {
-                let noise = grain.row(y).at(x).to_array();
+                let noise = grain.row(y).at::<Plain>(x).to_array();
                 for (i, n) in noise.iter().enumerate() {
                     let value = (100.0 + 0.2 * x as f32 + n).round() as u8;
                     data[(y * SIZE + x + i) * 3..][..3].fill(value);
@@ -245,7 +244,7 @@ mod tests {
 
     #[test]
     fn frames_have_patterns_of_their_own_that_come_again() {
-        let row = |time| Grain::new(3.0, time, (0, 0)).row(5).at(64).to_array();
+        let row = |time| Grain::new(3.0, time, (0, 0)).row(5).at::<Plain>(64).to_array();
         assert_eq!(row(1_000_000), row(1_000_000));
         assert_ne!(row(1_000_000), row(34_000_000));
     }

@@ -6,6 +6,7 @@ pub(crate) mod chroma;
 mod erase;
 pub(crate) mod grain;
 mod harmonics;
+mod lanes;
 mod layout;
 pub(crate) mod lids;
 pub(crate) mod light;

@@ -1,12 +1,14 @@
 //! Draws textured, relit triangles into a band of a layer.
 
-use multiversion::multiversion;
-use wide::{f32x8, i32x8};
+use std::array::from_fn;
 
+#[cfg(target_arch = "x86_64")]
+use super::lanes::avx2::Avx2;
 use super::{
     grain::{Grain, GrainRow},
+    lanes::{LANES, Lanes, Plain},
     light::luma,
-    texture::{Level, Texture, bilinear8},
+    texture::{Level, Texture},
 };
 
 /// A vertex of the mesh as it is drawn.
@@ -104,17 +106,46 @@ fn attributes(v: &Vertex, scale: (f32, f32)) -> [f32; ATTRIBUTES] {
     ]
 }
 
-/// The x where the edge `p`–`q` crosses the row centre `y`. Symmetric in its ends, so that
-/// neighbours agree to the bit and no pixel is drawn twice or missed.
-#[inline(always)]
-fn crossing(p: &Vertex, q: &Vertex, y: f32) -> f32 {
-    let (low, high) = if (p.y, p.x) <= (q.y, q.x) { (p, q) } else { (q, p) };
-    low.x + (y - low.y) * ((high.x - low.x) / (high.y - low.y))
+/// An edge of a triangle, from its upper end to its lower.
+struct Edge {
+    x: f32,
+    y: f32,
+    slope: f32,
+}
+
+impl Edge {
+    /// Symmetric in its ends, so that neighbours agree to the bit and no pixel is drawn twice or missed.
+    #[inline(always)]
+    fn new(p: &Vertex, q: &Vertex) -> Edge {
+        let (low, high) = if (p.y, p.x) <= (q.y, q.x) { (p, q) } else { (q, p) };
+        Edge { x: low.x, y: low.y, slope: (high.x - low.x) / (high.y - low.y) }
+    }
+
+    /// The x where it crosses the row centre `y`.
+    #[inline(always)]
+    fn crossing(&self, y: f32) -> f32 {
+        self.x + (y - self.y) * self.slope
+    }
 }
 
 /// Draws one triangle; either winding.
-#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
 pub(crate) fn triangle(band: &mut Band<'_>, brush: Brush<'_>, corner: [&Vertex; 3]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: there is AVX2.
+        return unsafe { triangle_avx2(band, brush, corner) };
+    }
+    triangle_of::<Plain>(band, brush, corner);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn triangle_avx2(band: &mut Band<'_>, brush: Brush<'_>, corner: [&Vertex; 3]) {
+    triangle_of::<Avx2>(band, brush, corner);
+}
+
+#[inline(always)]
+fn triangle_of<L: Lanes>(band: &mut Band<'_>, brush: Brush<'_>, corner: [&Vertex; 3]) {
     let mut c = corner;
     c.sort_unstable_by(|a, b| a.y.total_cmp(&b.y));
     let first = (c[0].y - 0.5).ceil().max(band.top as f32);
@@ -140,10 +171,11 @@ pub(crate) fn triangle(band: &mut Band<'_>, brush: Brush<'_>, corner: [&Vertex; 
         dx[k] = (a * by - b * ay) / det;
         dy[k] = (b * ax - a * bx) / det;
     }
+    let (edge, upper, lower) = (Edge::new(c[0], c[2]), Edge::new(c[0], c[1]), Edge::new(c[1], c[2]));
     for y in first as usize..end as usize {
         let centre = y as f32 + 0.5;
-        let long = crossing(c[0], c[2], centre);
-        let short = if centre < c[1].y { crossing(c[0], c[1], centre) } else { crossing(c[1], c[2], centre) };
+        let long = edge.crossing(centre);
+        let short = if centre < c[1].y { upper.crossing(centre) } else { lower.crossing(centre) };
         let left = ((long.min(short) - 0.5).ceil().max(0.0)) as usize;
         let right = ((long.max(short) - 0.5).ceil().max(0.0) as usize).min(band.stride);
         if left >= right {
@@ -162,7 +194,7 @@ pub(crate) fn triangle(band: &mut Band<'_>, brush: Brush<'_>, corner: [&Vertex; 
             b: &mut band.b[span.clone()],
             a: &mut band.a[span],
         };
-        draw(out, level, brush, start, dx, (left, brush.grain.row(y)));
+        draw::<L>(out, level, brush, start, dx, (left, brush.grain.row(y)));
     }
 }
 
@@ -173,41 +205,46 @@ struct Span<'a> {
     a: &'a mut [u8],
 }
 
-/// Pixels worked on at once: short enough for the spans of small triangles.
-const LANES: usize = 8;
-
-/// Rounds to 0–255.
+/// Writes as many of `bytes` as there is room for.
 #[inline(always)]
-fn to_bytes(value: f32x8) -> [u8; LANES] {
-    let whole = (value + 0.5).fast_max(f32x8::ZERO).fast_min(f32x8::splat(255.0)).fast_trunc_int();
-    whole.to_array().map(|v| v as u8)
+fn put(out: &mut [u8], bytes: [u8; LANES]) {
+    if let Ok(all) = <&mut [u8; LANES]>::try_from(&mut *out) {
+        return *all = bytes;
+    }
+    for (out, byte) in out.iter_mut().zip(bytes) {
+        *out = byte;
+    }
 }
 
 /// The inverse of [`detail`], with detail (in 8.8 fixed point plus [`ZERO`]) times `contrast`, and what is
 /// brighter than the base times `gleam` too.
 #[inline(always)]
-fn add_detail(texel: [f32x8; 3], contrast: f32x8, gleam: f32x8, base: [f32x8; 3], colour: f32) -> [f32x8; 3] {
-    let [change, red, blue] = texel.map(|v| (v - 256.0 * ZERO) * contrast);
-    let (red, blue) = (red * colour, blue * colour);
-    let luma = base[0] * LUMA[0] + base[1] * LUMA[1] + base[2] * LUMA[2];
-    let factor = change.fast_min(f32x8::ZERO) / luma.fast_max(f32x8::splat(DARK)) + 1.0;
-    let gleam = change.fast_max(f32x8::ZERO) * gleam;
+fn add_detail<L: Lanes>(texel: [L; 3], contrast: L, gleam: L, base: [L; 3], colour: f32) -> [L; 3] {
+    let (zero, one) = (L::splat(0.0), L::splat(1.0));
+    let [change, red, blue] = texel.map(|v| (v - L::splat(256.0 * ZERO)) * contrast);
+    let (red, blue) = (red * L::splat(colour), blue * L::splat(colour));
+    let factor = change.min(zero).over(grey(base).max(L::splat(DARK))) + one;
+    let gleam = change.max(zero) * gleam;
     // The residues leave luma as it is.
-    let green = (red * LUMA[0] + blue * LUMA[2]) * (-1.0 / LUMA[1]);
+    let green = (red * L::splat(LUMA[0]) + blue * L::splat(LUMA[2])) * L::splat(-1.0 / LUMA[1]);
     [base[0] * factor + gleam + red, base[1] * factor + gleam + green, base[2] * factor + gleam + blue]
+}
+
+#[inline(always)]
+fn grey<L: Lanes>(colour: [L; 3]) -> L {
+    colour[0] * L::splat(LUMA[0]) + colour[1] * L::splat(LUMA[1]) + colour[2] * L::splat(LUMA[2])
 }
 
 /// The colour that one [`detail`] on `base` gives.
 pub(crate) fn lit(detail: [f32; 3], contrast: f32, gleam: f32, base: [f32; 3]) -> [f32; 3] {
-    let texel = detail.map(|v| f32x8::splat((v + ZERO) * 256.0));
-    let splat = f32x8::splat;
+    let splat = Plain::splat;
+    let texel = detail.map(|v| splat((v + ZERO) * 256.0));
     let colour = add_detail(texel, splat(contrast / 256.0), splat(gleam), base.map(splat), 1.0);
     colour.map(|v| v.to_array()[0])
 }
 
-/// Texels are fetched one by one, the arithmetic on them is vectorised.
 #[inline(always)]
-fn draw(
+fn draw<L: Lanes>(
     out: Span<'_>,
     level: &Level,
     brush: Brush<'_>,
@@ -216,44 +253,39 @@ fn draw(
     (left, grain): (usize, GrainRow),
 ) {
     let n = out.a.len();
-    let (max_u, max_v) = level.limits();
-    let places = |start: f32, step: f32| {
-        let step = step as i32;
-        let lanes = std::array::from_fn(|i| (start as i32).wrapping_add(step.wrapping_mul(i as i32)));
-        (i32x8::new(lanes), i32x8::splat(step.wrapping_mul(LANES as i32)))
-    };
-    let ((mut u, du), (mut v, dv)) = (places(start[0], step[0]), places(start[1], step[1]));
-    let (max_u, max_v) = (i32x8::splat(max_u), i32x8::splat(max_v));
-    let lane = f32x8::new([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+    let place =
+        |k: usize| (L::places(start[k] as i32, step[k] as i32), (step[k] as i32).wrapping_mul(LANES as i32));
+    let ((mut u, du), (mut v, dv)) = (place(0), place(1));
+    let lane = L::new([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
     for first in (0..n).step_by(LANES) {
         let count = (n - first).min(LANES);
-        let texel = bilinear8(level, u.max(i32x8::ZERO).min(max_u), v.max(i32x8::ZERO).min(max_v));
-        (u, v) = (u + du, v + dv);
-        let t = lane + first as f32;
-        let contrast = (t * step[3] + start[3]) * (1.0 / 256.0);
-        let base: [f32x8; 3] = std::array::from_fn(|k| t * step[4 + k] + start[4 + k]);
-        let gleam = t * step[7] + start[7];
+        let span = first..first + count;
+        let texel = L::texels(level, u, v);
+        (u, v) = (L::advance(u, du), L::advance(v, dv));
+        let t = lane + L::splat(first as f32);
+        let of = |k: usize| t * L::splat(step[k]) + L::splat(start[k]);
+        let contrast = of(3) * L::splat(1.0 / 256.0);
+        let base: [L; 3] = from_fn(|k| of(4 + k));
         let mut lit = match brush.ink {
             Ink::Colour => {
-                let own: [f32x8; 3] = std::array::from_fn(|k| texel[k] * contrast + base[k]);
-                let grey = own[0] * LUMA[0] + own[1] * LUMA[1] + own[2] * LUMA[2];
-                own.map(|v| to_bytes(grey + (v - grey) * brush.colour))
+                let own: [L; 3] = from_fn(|k| texel[k] * contrast + base[k]);
+                let grey = grey(own);
+                own.map(|v| (grey + (v - grey) * L::splat(brush.colour)).to_bytes())
             }
             Ink::Detail => {
-                let noise = grain.at(left + first);
-                add_detail(texel, contrast, gleam, base, brush.colour).map(|v| to_bytes(v + noise))
+                let noise = grain.at::<L>(left + first);
+                add_detail(texel, contrast, of(7), base, brush.colour).map(|v| (v + noise).to_bytes())
             }
             Ink::Erase => {
-                for (alpha, texel) in out.a[first..first + count].iter_mut().zip(texel[0].to_array()) {
+                for (alpha, texel) in out.a[span].iter_mut().zip(texel[0].to_array()) {
                     *alpha = (f32::from(*alpha) * (1.0 - texel / (255.0 * 256.0)) + 0.5) as u8;
                 }
                 continue;
             }
         };
-        let cover = (t * step[2] + start[2]).fast_max(f32x8::ZERO).fast_min(f32x8::ONE);
-        let share = cover * cover * (3.0 - 2.0 * cover);
-        let mut alpha = to_bytes(share * brush.opacity);
-        let span = first..first + count;
+        let cover = of(2).max(L::splat(0.0)).min(L::splat(1.0));
+        let share = cover * cover * (L::splat(3.0) - L::splat(2.0) * cover);
+        let mut alpha = (share * L::splat(brush.opacity)).to_bytes();
         if brush.over {
             let under = [&out.r[span.clone()], &out.g[span.clone()], &out.b[span.clone()]];
             let share = share.to_array();
@@ -265,10 +297,10 @@ fn draw(
                 alpha[i] = alpha[i].max(out.a[first + i]);
             }
         }
-        out.r[span.clone()].copy_from_slice(&lit[0][..count]);
-        out.g[span.clone()].copy_from_slice(&lit[1][..count]);
-        out.b[span.clone()].copy_from_slice(&lit[2][..count]);
-        out.a[span].copy_from_slice(&alpha[..count]);
+        put(&mut out.r[span.clone()], lit[0]);
+        put(&mut out.g[span.clone()], lit[1]);
+        put(&mut out.b[span.clone()], lit[2]);
+        put(&mut out.a[span], alpha);
     }
 }
 

@@ -1,8 +1,6 @@
 //! The source's pixels with a pyramid of smaller copies, half an octave apart.
 
-use bytemuck::cast;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
-use wide::{f32x8, i32x8, u16x16};
 
 /// One level: RGBX pixels, one more row and column than `width` × `height` so that a bilinear
 /// footprint never leaves it.
@@ -146,59 +144,9 @@ pub(crate) fn bilinear(level: &Level, u: i32, v: i32) -> [u16; 3] {
     [mix as u16, (mix >> 16) as u16, (mix >> 32) as u16]
 }
 
-/// What [`bilinear`] gives at eight places, as numbers: R, G, B in 8.8 fixed point.
-#[inline(always)]
-pub(crate) fn bilinear8(level: &Level, u: i32x8, v: i32x8) -> [f32x8; 3] {
-    let stride = level.width + 1;
-    let (us, vs) = (u.to_array(), v.to_array());
-    let mut cells = [[0u32; 8]; 4];
-    for i in 0..8 {
-        let at = (vs[i] >> 16) as usize * stride + (us[i] >> 16) as usize;
-        if let Some(cell) = level.data.get(at..at + stride + 2) {
-            (cells[0][i], cells[1][i]) = (cell[0], cell[1]);
-            (cells[2][i], cells[3][i]) = (cell[stride], cell[stride + 1]);
-        }
-    }
-    // Two channels share a 32-bit lane, 16 bits each.
-    let share = |at: i32x8| -> (u16x16, u16x16) {
-        let low = (at >> 8) & i32x8::splat(255);
-        let both: u16x16 = cast(low | (low << 16));
-        (both, u16x16::splat(256) - both)
-    };
-    let ((right, left), (below, above)) = (share(u), share(v));
-    let bytes = u16x16::splat(255);
-    let mix = |[a, b, c, d]: [u16x16; 4]| -> i32x8 {
-        let top = (a * left + b * right) >> 8;
-        let low = (c * left + d * right) >> 8;
-        cast(top * above + low * below)
-    };
-    let red_blue = mix(cells.map(|cell| cast::<_, u16x16>(cell) & bytes));
-    let green = mix(cells.map(|cell| cast::<_, u16x16>(cell) >> 8));
-    let low = |lanes: i32x8| f32x8::from_i32x8(lanes & i32x8::splat(0xffff));
-    let high = |lanes: i32x8| low(lanes >> 16);
-    [low(red_blue), low(green), high(red_blue)]
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    proptest! {
-        #[test]
-        fn eight_places_are_read_as_one_is(
-            pixels in prop::collection::vec(any::<u32>(), 6 * 6),
-            at in prop::array::uniform8((0i32..5 << 16, 0i32..5 << 16)),
-        ) {
-            let level = Level { width: 5, height: 5, data: pixels, scale: (1.0, 1.0) };
-            let (u, v) = (at.map(|p| p.0), at.map(|p| p.1));
-            let eight = bilinear8(&level, i32x8::new(u), i32x8::new(v)).map(|c| c.to_array());
-            for i in 0..8 {
-                prop_assert_eq!(bilinear(&level, u[i], v[i]).map(f32::from), [0, 1, 2].map(|k| eight[k][i]));
-            }
-        }
-    }
 
     #[test]
     fn bilinear_interpolates_each_channel() {
