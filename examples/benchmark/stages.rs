@@ -36,7 +36,7 @@ fn detection(suite: &mut Suite) -> Result<()> {
         return Ok(());
     }
     let pack = Pack::find(&Search::default())?;
-    let mut detector = Detector::load(&pack.detector)?;
+    let mut detector = Detector::load(&pack.detector, 1)?;
     let picture = common::pictures(1920, 1080, 400.0, 1).remove(0);
     for (quality, side) in sides {
         let canvas = canvas(&picture, side);
