@@ -70,7 +70,7 @@ impl Grid {
 
 impl Detector {
     /// Loads the model. Of `threads` threads that there are for the work on a frame it runs on half, at
-    /// most [`THREADS`]: the others track and paint meanwhile.
+    /// most four: the others track and paint meanwhile.
     ///
     /// # Errors
     /// As [`Session::load`]; a card whose family or numbers no decoder here can use.
