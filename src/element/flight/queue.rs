@@ -67,7 +67,7 @@ pub(super) struct State<T> {
     awaited: bool,
     /// Grows with every change that the painter may wait for.
     turn: u64,
-    /// Until when the lookout sleeps; `None` where nothing is painted, or where it is awake.
+    /// Until when the lookout sleeps, or slept before it woke; `None` until it is called.
     lookout: Option<Instant>,
     interrupted: bool,
     stop: bool,

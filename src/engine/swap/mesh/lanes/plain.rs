@@ -1,82 +1,51 @@
 //! For any processor.
 
-use std::{
-    array::from_fn,
-    ops::{Add, Mul, Sub},
-};
+use std::array::from_fn;
 
 use bytemuck::cast;
 use wide::{f32x8, i32x8, u16x16};
 
 use super::{super::texture::Level, LANES, Lanes};
 
-/// Eight floats, in two registers of four where there are none of eight.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Plain(f32x8);
-
-impl Add for Plain {
-    type Output = Self;
-
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Plain(self.0 + other.0)
-    }
-}
-
-impl Sub for Plain {
-    type Output = Self;
-
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        Plain(self.0 - other.0)
-    }
-}
-
-impl Mul for Plain {
-    type Output = Self;
-
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        Plain(self.0 * other.0)
-    }
-}
+/// In two registers of four where there are none of eight.
+pub(crate) type Plain = f32x8;
 
 impl Lanes for Plain {
     type Places = i32x8;
 
     #[inline(always)]
     fn new(values: [f32; LANES]) -> Self {
-        Plain(f32x8::new(values))
+        f32x8::new(values)
     }
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
-        Plain(f32x8::splat(value))
+        f32x8::splat(value)
     }
 
     #[inline(always)]
     fn to_array(self) -> [f32; LANES] {
-        self.0.to_array()
+        f32x8::to_array(self)
     }
 
     #[inline(always)]
     fn max(self, other: Self) -> Self {
-        Plain(self.0.fast_max(other.0))
+        self.fast_max(other)
     }
 
     #[inline(always)]
     fn min(self, other: Self) -> Self {
-        Plain(self.0.fast_min(other.0))
+        self.fast_min(other)
     }
 
     #[inline(always)]
     fn over(self, divisor: Self) -> Self {
-        Plain(self.0 / divisor.0)
+        self / divisor
     }
 
     #[inline(always)]
     fn to_bytes(self) -> [u8; LANES] {
-        let whole = (self.0 + 0.5).fast_max(f32x8::ZERO).fast_min(f32x8::splat(255.0)).fast_trunc_int();
+        let whole = (self + 0.5).fast_max(f32x8::ZERO).fast_min(f32x8::splat(255.0)).fast_trunc_int();
         whole.to_array().map(|v| v as u8)
     }
 
@@ -120,7 +89,7 @@ impl Lanes for Plain {
         };
         let red_blue = mix(cells.map(|cell| cast::<_, u16x16>(cell) & bytes));
         let green = mix(cells.map(|cell| cast::<_, u16x16>(cell) >> 8));
-        let low = |lanes: i32x8| Plain(f32x8::from_i32x8(lanes & i32x8::splat(0xffff)));
+        let low = |lanes: i32x8| f32x8::from_i32x8(lanes & i32x8::splat(0xffff));
         [low(red_blue), low(green), low(red_blue >> 16)]
     }
 }
