@@ -15,6 +15,7 @@ mod identity;
 mod label;
 mod landmarks;
 mod lights;
+mod linear;
 mod painter;
 mod params;
 mod plan;

@@ -81,14 +81,11 @@ impl Smoother {
         out: &mut Mesh,
     ) {
         *out = *raw;
-        let Some(fit) = fit.filter(|f| f.scale() > 1e-3) else {
+        let fit = fit.filter(|f| strength > 0.0 && f.scale() > 1e-3);
+        let Some((fit, back)) = fit.and_then(|fit| Some((fit, fit.inverse()?))) else {
             self.started = false;
             return;
         };
-        if strength <= 0.0 {
-            self.started = false;
-            return;
-        }
         let relax = 0.5 / strength;
         let scale = fit.scale();
         let mut pose = [fit.tx, fit.ty, scale.ln(), fit.b.atan2(fit.a)];
@@ -123,13 +120,12 @@ impl Smoother {
             *old += a * (new - *old);
         }
         // The shape is measured in the raw pose and drawn in the smoothed one.
-        let (ia, ib) = (fit.a / (scale * scale), -fit.b / (scale * scale));
         let (sin, cos) = self.pose[3].sin_cos();
         let s = self.pose[2].exp();
         let derivative = alpha(DERIVATIVE, dt);
         for v in 0..VERTICES {
-            let (dx, dy) = (raw[v][0] - fit.tx, raw[v][1] - fit.ty);
-            let local = [ia * dx - ib * dy, ib * dx + ia * dy, raw[v][2] / scale];
+            let flat = back.apply(Point::new(raw[v][0], raw[v][1]));
+            let local = [flat.x, flat.y, raw[v][2] / scale];
             let old = if fresh { local } else { self.shape[v] };
             let rate = (local[0] - old[0]).hypot(local[1] - old[1]) / dt;
             self.shape_rate[v] += derivative * (rate - self.shape_rate[v]);

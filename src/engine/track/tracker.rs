@@ -133,7 +133,8 @@ impl Track {
             self.velocity = (0.0, 0.0);
         }
         let fit = smooth::fit(&self.raw);
-        let moved = fit.and_then(|fit| self.motion.follow(&self.patch, &self.raw, fit));
+        let asked = fit.filter(|_| smoothing > 0.0);
+        let moved = asked.and_then(|fit| self.motion.follow(&self.patch, &self.raw, fit));
         self.smoother.apply(&self.raw, fit, moved, dt, smoothing, &mut self.mesh);
         self.crop = CropBox::of_mesh(&self.raw);
         self.rect = rect;

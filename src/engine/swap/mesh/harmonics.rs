@@ -11,6 +11,7 @@ use super::{
     rim,
     topology::{VERTICES, closeness, topology},
 };
+use crate::engine::linear::eliminate;
 
 const TERMS: usize = 11;
 /// Spread over which normals are averaged, in face widths: that of the slow colours.
@@ -47,7 +48,8 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         }
         row[i] += if i == 0 { 0.0 } else { RIDGE };
     }
-    solve(&mut system);
+    let solved = eliminate(&mut system);
+    debug_assert!(solved, "the terms differ from each other");
     let mut fit = Box::new([[0.0; VERTICES]; TERMS]);
     for (fit, row) in fit.iter_mut().zip(&system) {
         fit.iter_mut().zip(&row[TERMS..]).for_each(|(to, from)| *to = *from as f32);
@@ -74,19 +76,6 @@ fn normals() -> [[f32; 3]; VERTICES] {
         let length = sum.iter().map(|c| c * c).sum::<f32>().sqrt().max(1e-9);
         sum.map(|c| c / length)
     })
-}
-
-/// Gauss–Jordan elimination; the system is positive definite.
-fn solve<const WIDTH: usize>(system: &mut [[f64; WIDTH]; TERMS]) {
-    for i in 0..TERMS {
-        let pivot = system[i][i];
-        system[i].iter_mut().for_each(|v| *v /= pivot);
-        let row = system[i];
-        for (_, other) in system.iter_mut().enumerate().filter(|(j, _)| *j != i) {
-            let factor = other[i];
-            other.iter_mut().zip(&row).for_each(|(v, r)| *v -= factor * r);
-        }
-    }
 }
 
 /// The part of `lows` that is light on a matt surface.

@@ -8,6 +8,7 @@
 
 use crate::engine::{
     geometry::{Point, Similarity},
+    linear::eliminate,
     swap::mesh::{
         raster::LUMA,
         topology::{Mesh, signed_area, topology},
@@ -91,6 +92,16 @@ struct Place {
     by: [f32; TERMS],
 }
 
+/// Maps of the last frame.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    /// From patch pixels to the frame's, and back.
+    map: Similarity,
+    back: Similarity,
+    /// From the landmarks to the canonical face.
+    unfit: Similarity,
+}
+
 /// What is remembered of a face to measure its motion to the next frame.
 #[derive(Debug, Default)]
 pub(crate) struct Motion {
@@ -98,8 +109,7 @@ pub(crate) struct Motion {
     /// By how much every place is brighter than it was, and the same in order.
     offs: Vec<f32>,
     order: Vec<f32>,
-    /// The last patch's map, and what brought the canonical face to the last landmarks.
-    map: Option<(Similarity, Similarity)>,
+    last: Option<Last>,
     middle: Point,
     radius: f32,
 }
@@ -107,20 +117,24 @@ pub(crate) struct Motion {
 impl Motion {
     /// The next face is another.
     pub fn forget(&mut self) {
-        self.map = None;
+        self.last = None;
     }
 
     /// How the face moved since the last call, in frame pixels, `None` where the pictures do not tell. `patch` shows
     /// the face with landmarks `mesh`, to which `fit` brings the canonical face.
     pub fn follow(&mut self, patch: &Patch, mesh: &Mesh, fit: Similarity) -> Option<Similarity> {
-        let moved = self.map.and_then(|(map, before)| {
-            let guess = patch.map.inverse()?.after(fit).after(before.inverse()?).after(map);
+        let Some(back) = patch.map.inverse() else {
+            self.forget();
+            return None;
+        };
+        let moved = self.last.and_then(|last| {
+            let guess = back.after(fit).after(last.unfit).after(last.map);
             let moved = self.refine(patch, guess)?;
-            Some(patch.map.after(moved).after(map.inverse()?))
+            Some(patch.map.after(moved).after(last.back))
         });
-        let moved = moved.filter(|m| m.tx.is_finite() && m.ty.is_finite() && SCALES.contains(&m.scale()));
-        self.remember(patch, mesh, fit);
-        moved
+        self.last = fit.inverse().map(|unfit| Last { map: patch.map, back, unfit });
+        self.remember(patch, mesh, back);
+        moved.filter(|m| m.tx.is_finite() && m.ty.is_finite() && SCALES.contains(&m.scale()))
     }
 
     /// The map from the last patch's pixels to `patch`'s, near `guess`.
@@ -130,7 +144,7 @@ impl Motion {
         for _ in 0..STEPS {
             let (light, spread) = self.compare(patch, moved)?;
             let scale = (2.5 * spread).max(NOISE);
-            let mut system = [[0.0f32; TERMS + 1]; TERMS];
+            let mut system = [[0.0; TERMS + 1]; TERMS];
             let mut total = 0.0;
             for (place, off) in self.places.iter().zip(&self.offs).filter(|(_, off)| off.is_finite()) {
                 let off = off - light;
@@ -138,8 +152,8 @@ impl Motion {
                 total += weight;
                 for (row, by) in system.iter_mut().zip(place.by) {
                     let by = weight * by;
-                    row.iter_mut().zip(place.by).for_each(|(sum, other)| *sum += by * other);
-                    row[TERMS] += by * off;
+                    row.iter_mut().zip(place.by).for_each(|(sum, other)| *sum += f64::from(by * other));
+                    row[TERMS] += f64::from(by * off);
                 }
             }
             if total < AGREE * self.places.len() as f32 {
@@ -147,10 +161,13 @@ impl Motion {
             }
             let away = self.terms(back.after(moved));
             for i in 0..TERMS - 1 {
-                system[i][i] += PRIOR;
-                system[i][TERMS] += PRIOR * away[i];
+                system[i][i] += f64::from(PRIOR);
+                system[i][TERMS] += f64::from(PRIOR * away[i]);
             }
-            let change = solve(system)?;
+            if !eliminate(&mut system) {
+                return None;
+            }
+            let change = system.map(|row| row[TERMS] as f32);
             moved = moved.after(self.similarity(change.map(|c| -c)));
             let most = |terms: &[f32]| terms.iter().fold(0.0f32, |most, v| most.max(v.abs()));
             let far = most(&self.terms(back.after(moved)));
@@ -196,12 +213,11 @@ impl Motion {
         [self.radius * (s.a - 1.0), self.radius * s.b, to.x - self.middle.x, to.y - self.middle.y, 0.0]
     }
 
-    fn remember(&mut self, patch: &Patch, mesh: &Mesh, fit: Similarity) {
+    /// Takes note of the face's places; `back` is from the frame's pixels to the patch's.
+    fn remember(&mut self, patch: &Patch, mesh: &Mesh, back: Similarity) {
         let t = topology();
-        self.map = Some((patch.map, fit));
         self.places.clear();
         self.places.reserve(t.skin);
-        let Some(back) = patch.map.inverse() else { return };
         let canonical = &t.canonical;
         for tri in &t.triangles[..t.skin] {
             let still =
@@ -230,23 +246,6 @@ impl Motion {
             (place.by[0], place.by[1]) = (across * x + along * y, along * x - across * y);
         }
     }
-}
-
-/// Gaussian elimination; the system is positive definite, or has no answer.
-fn solve(mut system: [[f32; TERMS + 1]; TERMS]) -> Option<[f32; TERMS]> {
-    for i in 0..TERMS {
-        let pivot = system[i][i];
-        if pivot.is_nan() || pivot <= 1e-6 {
-            return None;
-        }
-        let row = system[i].map(|v| v / pivot);
-        system[i] = row;
-        for (_, other) in system.iter_mut().enumerate().filter(|(j, _)| *j != i) {
-            let factor = other[i];
-            other.iter_mut().zip(row).for_each(|(v, r)| *v -= factor * r);
-        }
-    }
-    Some(system.map(|row| row[TERMS]))
 }
 
 #[cfg(test)]
