@@ -1,7 +1,7 @@
 //! From one face's slow part to another's.
 
 use super::{
-    Colours, Gains, Lows, Scratch, Source, TRIANGLES, log_luma, luma,
+    Colours, Gains, Lows, Scratch, Source, TRIANGLES, features, log_luma, luma,
     seam::{Target, calm, close_seam},
     slow::lows,
     tables::*,
@@ -9,10 +9,7 @@ use super::{
 use crate::engine::{
     geometry::smoothstep,
     params::ColourMatch,
-    swap::mesh::{
-        harmonics,
-        topology::{VERTICES, topology},
-    },
+    swap::mesh::topology::{VERTICES, topology},
 };
 
 /// Largest change of the face's mean luminance that is followed in full, in levels: beyond it the
@@ -21,14 +18,6 @@ const FOLLOWED: f32 = 30.0;
 const BEYOND: f32 = 0.8;
 /// Added before logarithms are taken, so that black stays finite.
 const DARK: f32 = 8.0;
-/// What light alone cannot explain of the difference between two faces is a feature of one of them:
-/// followed where it is small against this log luminance, left where it is large. The first is for what is
-/// beside brows, eyes and lips, the second for plain skin.
-const FEATURE: (f32, f32) = (0.05, 0.15);
-/// The same for its colour, since a person's skin is of one tint, but not a picture's shadows.
-const TINT: f32 = 0.2;
-/// The same where the source is brighter, since features are mostly dark, and lights would glare.
-const GLARE: f32 = 0.2;
 /// Powers of the ratio of base colours that the detail's contrast follows: of the whole face, where
 /// the target is darker and where it is brighter, and from place to place.
 const DIMMED: f32 = 0.8;
@@ -60,20 +49,13 @@ pub(crate) fn gains(source: Source<'_>, mode: ColourMatch, scratch: &mut Scratch
     let log = |c: f32| (c.max(0.0) + DARK).ln();
     let ratio: Lows =
         std::array::from_fn(|v| std::array::from_fn(|k| log(slow[v][k]) - log(source.low[v][k])));
-    let lit = harmonics::of(&ratio);
+    let light = features::light(&ratio);
     let overall = (luma(&of_target) + kept).max(4.0) / luma(&of_source).max(4.0);
     let contrast_overall = overall.powf(if overall < 1.0 { DIMMED } else { LIFTED });
-    let vertices = out.iter_mut().zip(source.low).zip(&ratio).zip(&lit).zip(&TABLES.plain);
-    for ((((out, from), to), lit), plain) in vertices {
-        let rest: [f32; 3] = std::array::from_fn(|k| to[k] - lit[k]);
-        let bright = luma(&rest);
-        let share = |feature: f32| 1.0 / (1.0 + (bright / feature).powi(2));
-        let feature = FEATURE.0 + plain * (FEATURE.1 - FEATURE.0);
-        let followed = share(if bright > 0.0 { feature } else { GLARE });
-        let rest = rest.map(|c| followed * bright + share(TINT) * (c - bright));
+    for ((out, from), light) in out.iter_mut().zip(source.low).zip(&light) {
         let base: [f32; 3] = std::array::from_fn(|k| match mode {
             ColourMatch::Mean => from[k] + of_target[k] - of_source[k] + kept,
-            _ => (from[k] + DARK) * (lit[k] + rest[k]).exp() - DARK + kept,
+            _ => (from[k] + DARK) * light[k].exp() - DARK + kept,
         });
         let ratio = (luma(&base).max(4.0)) / luma(from).max(4.0);
         let contrast = contrast_overall * (ratio / overall).powf(SHADED);

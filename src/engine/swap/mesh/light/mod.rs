@@ -10,6 +10,7 @@
 //! What then still sets the swap apart from the skin around it is small and dealt with last (`seam`):
 //! contrasts of a harsher light, and the colour at the mask's edge.
 
+mod features;
 mod gains;
 mod sample;
 mod seam;

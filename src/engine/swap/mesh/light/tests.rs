@@ -62,41 +62,46 @@ fn side_light_darkens_one_side() {
     assert!(right - left > 25.0, "{left} {right}");
 }
 
-#[test]
-fn a_dark_patch_of_the_target_is_not_taken_for_light() {
+/// On one cheek of the canonical face.
+fn beside(p: [f32; 3]) -> bool {
+    (p[0] - 0.25).hypot(p[1] + 0.05) < 0.15
+}
+
+/// Skin of one brightness with a patch of another, and on the other cheek what makes it another person's.
+fn patched(patch: f32, other_person: bool) -> Box<Colours> {
     let t = topology();
-    let mut target = flat([150.0; 3]);
-    for (tri, c) in t.triangles.iter().zip(target.iter_mut()) {
-        let beside = |v: &u16| {
-            let p = t.canonical[usize::from(*v)];
-            (p[0] - 0.25).hypot(p[1] + 0.05) < 0.15
-        };
-        if tri.iter().any(beside) {
-            *c = [100.0; 3];
+    let mut face = flat([150.0; 3]);
+    for (tri, c) in t.triangles.iter().zip(face.iter_mut()) {
+        let any = |on: fn([f32; 3]) -> bool| tri.iter().any(|&v| on(t.canonical[usize::from(v)]));
+        if any(beside) {
+            *c = [patch; 3];
+        } else if other_person && any(|p| p[0] < -0.1) {
+            *c = [185.0, 145.0, 105.0];
         }
     }
-    let out = run(&flat([150.0; 3]), target, ColourMatch::Light);
-    let darkest = out.iter().map(|g| g[1]).fold(255.0, f32::min);
-    assert!(darkest > 113.0, "{darkest}");
+    face
+}
+
+/// The mean brightness of the patch in the swap, less that of the skin.
+fn on_patch(source: &Colours, target: Box<Colours>) -> f32 {
+    let out = run(source, target, ColourMatch::Light);
+    let patch = (0..VERTICES).filter(|&v| beside(topology().canonical[v]));
+    patch.clone().map(|v| out[v][1] - 150.0).sum::<f32>() / patch.count() as f32
 }
 
 #[test]
-fn a_bright_patch_of_the_source_is_followed_to_the_target_and_a_dark_one_stays() {
-    let t = topology();
-    let beside = |p: [f32; 3]| (p[0] - 0.25).hypot(p[1] + 0.05) < 0.15;
-    let on_patch = |level: f32| {
-        let mut source = flat([150.0; 3]);
-        for (tri, c) in t.triangles.iter().zip(source.iter_mut()) {
-            if tri.iter().any(|&v| beside(t.canonical[usize::from(v)])) {
-                *c = [level; 3];
-            }
-        }
-        let out = run(&source, flat([150.0; 3]), ColourMatch::Light);
-        let patch = (0..VERTICES).filter(|&v| beside(t.canonical[v]));
-        patch.clone().map(|v| out[v][1] - 150.0).sum::<f32>() / patch.count() as f32
-    };
-    let (bright, dark) = (on_patch(190.0), on_patch(118.0));
+fn of_another_person_a_dark_patch_is_a_feature_and_of_the_same_a_shadow() {
+    let of = |other| on_patch(&flat([150.0; 3]), patched(100.0, other));
+    let (same, other) = (of(false), of(true));
+    assert!(other > -34.0 && same < other - 5.0, "{same} {other}");
+}
+
+#[test]
+fn of_another_person_a_bright_patch_leaves_with_the_source_s_light_and_a_dark_one_stays() {
+    let of = |level, other| on_patch(&patched(level, other), flat([150.0; 3]));
+    let (bright, dark) = (of(190.0, true), of(118.0, true));
     assert!(dark < -5.0 && bright < -0.7 * dark, "{bright} {dark}");
+    assert!(of(118.0, false) > 0.4 * dark, "of the same person it is a shadow: {}", of(118.0, false));
 }
 
 #[test]
