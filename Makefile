@@ -25,7 +25,7 @@ HEADLESS := xvfb xauth libgl1-mesa-dri libegl1 libxkbcommon-x11-0 libxcursor1 li
 # What makes a Debian package.
 PACKAGING := dpkg-dev binutils
 
-.PHONY: help demo live deps models build test fmt clippy macos docs bench soak install uninstall deb reference clean \
+.PHONY: help demo live deps models openvino build test fmt clippy macos docs bench soak install uninstall deb reference clean \
 	fuzz sanitize deny sbom reproducible unrest
 .NOTPARALLEL:
 
@@ -77,6 +77,10 @@ deps:
 models: deps
 	@$(PYTHON) models/fetch.py
 
+# An ONNX Runtime with an execution provider beside the CPU's, for tests.
+openvino: deps
+	@$(PYTHON) models/fetch.py --openvino '$(TARGET)/openvino'
+
 # By the environment, so that names may hold spaces.
 export SOURCE VIDEO
 demo: deps models
@@ -100,7 +104,7 @@ test: export CARGO_PROFILE_RELEASE_OPT_LEVEL := 1
 test: export CARGO_PROFILE_RELEASE_CODEGEN_UNITS := 16
 test: export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS := true
 test: export CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS := true
-test: deps models fmt clippy docs demo
+test: deps models openvino fmt clippy docs demo
 	cargo test --release --workspace --no-fail-fast --lib --tests
 
 fmt:

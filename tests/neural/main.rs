@@ -11,6 +11,7 @@ mod golden;
 mod hybrid;
 mod masks;
 mod oracle;
+mod providers;
 mod standin;
 
 use std::path::Path;

@@ -406,6 +406,29 @@ pub fn fragile_at(model: &ModelProto, input: &str, range: std::ops::Range<f64>) 
     model
 }
 
+/// As [`swap`], but it gives what is no number on crops whose mean is above `limit` (0–1).
+pub fn blind(spec: &Swap, limit: f64) -> ModelProto {
+    let mut model = swap(spec);
+    let mut graph = model.graph.take().unwrap();
+    if let Some(last) = graph.node.iter_mut().find(|node| node.output == ["output"]) {
+        last.output = vec!["whole".into()];
+    }
+    let names = graph.node.len() + graph.initializer.len();
+    // The emap must stay the last.
+    let emap = graph.initializer.pop();
+    let mut b = Builder { graph, half: spec.half, names };
+    let mean = b.op("ReduceMean", &["target"], vec![ints("axes", &[1, 2, 3]), int("keepdims", 1)]);
+    let limit = b.floats(&[1], [limit]);
+    let room = b.op("Sub", &[&limit, &mean], vec![]);
+    let root = b.op("Sqrt", &[&room], vec![]);
+    // Less than one, so nothing, where there is a root.
+    let nothing = b.op("Floor", &[&root], vec![]);
+    b.op_to("Add", &["whole", &nothing], vec![], "output");
+    b.graph.initializer.extend(emap);
+    model.graph = Some(b.graph);
+    model
+}
+
 /// inswapper_128 at its full size: its architecture (138.55 million weights with the emap, 174.6
 /// GMAC) with random weights; with `free` its batch is left open.
 pub fn inswapper_full(half: bool, free: bool) -> ModelProto {

@@ -1,0 +1,147 @@
+//! Networks on something else than ONNX Runtime's own CPU code: their pictures, and what happens when one fails there.
+//!
+//! A process has one ONNX Runtime, so each test is a process of its own. `make test` runs them on OpenVINO, which does
+//! without a special processor. On another machine, with a runtime that has the provider in ORT_DYLIB_PATH:
+//! FACESWAP_PROVIDER=cuda neural --ignored providers::child. FACESWAP_LIBRARY names a plugin library.
+
+use std::{env, path::Path};
+
+use gst::prelude::*;
+
+use super::*;
+use crate::{
+    oracle::Photo,
+    standin::{blind, families, write, write_family},
+};
+
+/// What the provider is called in the statistics.
+fn provider() -> String {
+    env::var("FACESWAP_PROVIDER").unwrap_or_else(|_| "openvino".into())
+}
+
+fn on_provider(element: &gst::Element) {
+    match env::var_os("FACESWAP_LIBRARY") {
+        Some(library) => element.set_property("execution-provider-library", library.to_str()),
+        None => element.set_property_from_str("execution-provider", &provider()),
+    }
+}
+
+fn used(element: &gst::Element) -> String {
+    element.property::<gst::Structure>("stats").get("execution-provider").unwrap()
+}
+
+/// The engine that swapped the frame's face.
+fn engine(frame: &gst::BufferRef) -> String {
+    let mark = gst::meta::CustomMeta::from_buffer(frame, "FaceSwapMarkMeta").unwrap();
+    mark.structure().get("engine").unwrap()
+}
+
+#[test]
+#[ignore = "run by the others in a process of its own"]
+fn child_families() {
+    let photo = Photo::open(&astronaut());
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    for family in families() {
+        let folder = folder("provider-family");
+        write_family(&family, &folder);
+        let swap = |set: fn(&gst::Element)| {
+            let mut rig = swapping(&info, &folder, family.file, set);
+            (bytes(&rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb.clone()), 0))), used(&rig.element))
+        };
+        let ((cpu, on_cpu), (given, there)) = (swap(|_| {}), swap(on_provider));
+        assert_eq!((on_cpu, there), ("cpu".into(), provider()));
+        let apart = given.iter().zip(&cpu).map(|(a, b)| a.abs_diff(*b)).max();
+        println!("{}: {apart:?} levels apart", family.file);
+        assert!(apart <= Some(2) && cpu != photo.rgb, "{}: {apart:?} levels apart", family.file);
+    }
+}
+
+/// Frames of which one makes the network give what is no number, and then more until the network swaps again.
+fn fail_and_go_on(folder: &Path, set: impl FnOnce(&gst::Element)) {
+    init();
+    let photo = Photo::open(&astronaut());
+    let bright: Vec<u8> = photo.rgb.iter().map(|v| 150 + v / 3).collect();
+    let [plain, bright] = [photo.rgb, bright].map(gst::Buffer::from_slice);
+    let info = rgb_info(photo.width as u32, photo.height as u32);
+    let mut rig = swapping(&info, folder, "inswapper_128.onnx", |element| {
+        on_provider(element);
+        set(element);
+    });
+    let (mut sent, mut engines) = (0, Vec::new());
+    let mut pass = |rig: &mut Rig, frame: &gst::Buffer| {
+        rig.harness.push(stamped(frame, sent)).unwrap();
+        sent += 1;
+        while let Some(frame) = rig.harness.try_pull() {
+            assert_eq!(frame.pts(), stamped(&plain, engines.len() as u64).pts(), "out of order");
+            engines.push(engine(&frame));
+        }
+        (sent, engines.clone())
+    };
+    for frame in [&plain, &plain, &bright] {
+        pass(&mut rig, frame);
+    }
+    eventually("the network on the CPU", || {
+        pass(&mut rig, &plain);
+        used(&rig.element) == "cpu"
+    });
+    eventually("its faces", || {
+        let (_, engines) = pass(&mut rig, &plain);
+        engines.iter().any(|engine| engine == "mesh")
+            && engines.last().is_some_and(|engine| engine == "neural")
+    });
+    rig.harness.push_event(gst::event::Eos::new());
+    let (sent, mut engines) = {
+        let left: Vec<_> =
+            std::iter::from_fn(|| rig.harness.try_pull()).map(|frame| engine(&frame)).collect();
+        (sent, [engines, left].concat())
+    };
+    assert_eq!(engines.len() as u64, sent, "frames were lost");
+    engines.dedup();
+    assert_eq!(engines, ["neural", "mesh", "neural"]);
+    let text = rig.complaint();
+    for part in ["warning", "inswapper_128.onnx", "no numbers", "until the network runs on the CPU"] {
+        assert!(text.contains(part), "no {part:?} in: {text}");
+    }
+}
+
+#[test]
+#[ignore = "run by the others in a process of its own"]
+fn child_failing() {
+    let folder = folder("provider-fails");
+    write_family(&families()[0], &folder);
+    write(&blind(&families()[0].swap, 0.6), &folder.join("inswapper_128.onnx"));
+    fail_and_go_on(&folder, |_| {});
+    fail_and_go_on(&folder, |element| element.set_property("max-in-flight", 3u32));
+    fail_and_go_on(&folder, |element| {
+        element.set_property("max-in-flight", 6u32);
+        element.set_property("batch-size", 4u32);
+    });
+}
+
+/// Runs one of the above on OpenVINO.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn on_openvino(child: &str) {
+    let release = library().parent().unwrap().to_owned();
+    let target = release.ancestors().find(|folder| folder.join("openvino").is_dir());
+    let runtime =
+        target.expect("no folder openvino: `make openvino` brings it").join("openvino/libonnxruntime.so");
+    let run = std::process::Command::new(env::current_exe().unwrap())
+        .args([child, "--exact", "--ignored", "--nocapture"])
+        .env("ORT_DYLIB_PATH", runtime)
+        .finish();
+    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    println!("{said}");
+    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn each_family_looks_on_openvino_as_on_the_cpu() {
+    on_openvino("providers::child_families");
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn a_network_that_fails_there_goes_on_on_the_cpu_and_no_frame_is_lost() {
+    on_openvino("providers::child_failing");
+}
