@@ -14,19 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Bed, median, ms};
+use common::{Alone, Bed, median, ms};
 use gstfaceswap::models::{Options, Provider, Role, Search, Session};
-use ort::{
-    ep,
-    session::builder::{GraphOptimizationLevel, SessionBuilder},
-    value::Tensor,
-};
 
 #[global_allocator]
 static ALLOCATOR: common::Counting = common::Counting;
 
 const ROUNDS: usize = 5;
-const SIDE: usize = 128;
 
 /// What is measured: on the card, or a little of it without one.
 struct Plan {
@@ -66,41 +60,10 @@ fn time(plan: &Plan, mut run: impl FnMut()) -> f64 {
 
 /// ONNX Runtime alone on a file with a free batch, from memory to memory; milliseconds a run by
 /// batch.
-fn plain(plan: &Plan, file: &str, nhwc: bool) -> Vec<f64> {
-    let environment = gstfaceswap::models::load_runtime(None).expect("the runtime that the plugin loaded");
-    let builder = SessionBuilder::new(environment).expect("a builder");
-    let builder = builder.with_optimization_level(GraphOptimizationLevel::All).expect("a level");
-    let mut builder = match plan.provider {
-        "cuda" => {
-            let cuda = ep::CUDA::default()
-                .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
-                .with_prefer_nhwc(nhwc)
-                .with_tf32(true);
-            builder.with_execution_providers([cuda.build().error_on_failure()]).expect("CUDA")
-        }
-        _ => builder,
-    };
-    let mut session = builder.commit_from_file(file).expect("the network");
-    let half = session.inputs()[0].dtype().tensor_type() == Some(ort::value::TensorElementType::Float16);
+fn plain(plan: &Plan, mut alone: Alone) -> Vec<f64> {
     let measure = |&batch: &u32| {
-        let shapes = [vec![i64::from(batch), 3, SIDE as i64, SIDE as i64], vec![i64::from(batch), 512]];
-        let [target, source] = shapes.map(|shape| {
-            let len = shape.iter().product::<i64>() as usize;
-            let wave = |i: usize| 0.5 + 0.4 * (i as f32 * 0.01).sin();
-            match half {
-                true => {
-                    let values = (0..len).map(|i| half::f16::from_f32(wave(i))).collect::<Vec<_>>();
-                    Tensor::from_array((shape, values)).expect("a tensor").into_dyn()
-                }
-                false => {
-                    let values = (0..len).map(wave).collect::<Vec<_>>();
-                    Tensor::from_array((shape, values)).expect("a tensor").into_dyn()
-                }
-            }
-        });
-        time(plan, || {
-            session.run(ort::inputs!["target" => &target, "source" => &source]).map(drop).expect("a run");
-        })
+        alone.batch(batch as usize);
+        time(plan, || alone.run())
     };
     plan.batches.iter().map(measure).collect()
 }
@@ -181,7 +144,8 @@ fn main() {
         session.batches()
     );
     println!("| batch | ONNX Runtime alone, ms a face | as the element runs it, ms a face |\n|---|---|---|");
-    let (alone, own) = (plain(&plan, free, asked("nhwc")), own(&plan, &mut session));
+    let alone = Alone::load(free.as_ref(), provider, threads, asked("nhwc"));
+    let (alone, own) = (plain(&plan, alone), own(&plan, &mut session));
     let each = |times: &[f64], i: usize| times[i] / f64::from(plan.batches[i]);
     for (i, batch) in plan.batches.iter().enumerate() {
         println!("| {batch} | {:.2} | {:.2} |", each(&alone, i), each(&own, i));

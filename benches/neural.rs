@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Bed, Memory, median, ms};
+use common::{Alone, Bed, Memory, median, ms};
 use gst::prelude::*;
 use gstfaceswap::models::{Options, Provider, Role, Search, Session, small::Small};
 
@@ -149,11 +149,13 @@ fn main() {
     let threads = gstfaceswap::control::performance_cores();
     let options = Options { provider, threads, ..Options::default() };
     let mut session = Session::shared(&model, &options).expect("the session");
+    let mut runtime = Alone::load(file.as_ref(), provider, threads, false);
+    runtime.run();
     let together = if session.input_shape(0)[0] < 0 { faces.min(batch as usize) } else { 1 };
     let runs = (1000.0 / ms(plain(&mut session, together, 1)).max(1.0)).clamp(3.0, 100.0) as u32;
     let landmarks = Search::default().named(Role::Landmarker, "face_mesh.onnx").expect("the face mesh");
     let mut landmarks = Small::load(&landmarks).expect("a network of that kind");
-    let (mut alone, mut meshes, mut whole, mut ratios) = (vec![], vec![], vec![], vec![]);
+    let (mut others, mut alone, mut meshes, mut whole) = (vec![], vec![], vec![], vec![]);
     push(&mut timed, 2);
     let allocated = common::allocated().0;
     push(&mut timed, 10);
@@ -163,29 +165,36 @@ fn main() {
     );
     for _ in 0..ROUNDS {
         let network = ms(plain(&mut session, together, runs)) * faces.div_ceil(together) as f64;
-        let started = Instant::now();
-        (0..runs).for_each(|_| landmarks.run());
-        let mesh = ms(started.elapsed() / runs) * faces as f64;
+        let each = |run: &mut dyn FnMut()| {
+            let started = Instant::now();
+            (0..runs).for_each(|_| run());
+            ms(started.elapsed() / runs) * faces as f64
+        };
+        let other = each(&mut || runtime.run());
+        let mesh = each(&mut || landmarks.run());
         let element = ms(push(&mut timed, runs));
+        others.push(other);
         alone.push(network);
         meshes.push(mesh);
         whole.push(element);
-        ratios.push(network / element);
     }
     let stats = timed.stats();
     println!(
-        "| faces | a frame's network runs alone, ms | its landmarks' network alone, ms | element a frame, ms | \
-         outside both, ms | first over element | engine | provider | batch |"
+        "| faces | ONNX Runtime alone, ms a frame | the network as the element runs it | the landmarks' network | \
+         the element | outside both | of the element its network | ONNX Runtime alone over the element | engine | \
+         provider | batch |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
-    let rest: Vec<f64> = (0..ROUNDS).map(|i| whole[i] - alone[i] - meshes[i]).collect();
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    let rounds = |value: &dyn Fn(usize) -> f64| median((0..ROUNDS).map(value).collect());
     println!(
-        "| {faces} | {:.2} | {:.2} | {:.2} | {:.2} | {:.3} | {} | {} | {} |",
-        median(alone),
-        median(meshes),
-        median(whole),
-        median(rest),
-        median(ratios),
+        "| {faces} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.3} | {:.3} | {} | {} | {} |",
+        rounds(&|i| others[i]),
+        rounds(&|i| alone[i]),
+        rounds(&|i| meshes[i]),
+        rounds(&|i| whole[i]),
+        rounds(&|i| whole[i] - alone[i] - meshes[i]),
+        rounds(&|i| alone[i] / whole[i]),
+        rounds(&|i| others[i] / whole[i]),
         stats.get::<&str>("engine").unwrap_or("?"),
         stats.get::<&str>("execution-provider").unwrap_or("?"),
         stats.get::<u32>("batch").unwrap_or(0),

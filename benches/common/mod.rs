@@ -3,11 +3,13 @@
 #![allow(dead_code, unused_imports)]
 
 mod allocations;
+mod alone;
 mod bed;
 mod frames;
 mod process;
 
 pub use allocations::{Counting, allocated};
+pub use alone::Alone;
 pub use bed::{Bed, Flow, element};
 pub use frames::{convert, crowd, nv12, photo, pictures};
 pub use process::{Memory, memory, processor_time};
