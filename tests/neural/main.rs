@@ -10,6 +10,7 @@ mod faults;
 mod golden;
 mod hybrid;
 mod masks;
+mod midrun;
 mod oracle;
 mod providers;
 mod standin;
@@ -37,6 +38,12 @@ fn swapping(info: &VideoInfo, folder: &Path, file: &str, set: impl FnOnce(&gst::
         element.set_property("meta", true);
         set(element);
     })
+}
+
+/// The engine that swapped the frame's face.
+fn engine(frame: &gst::BufferRef) -> String {
+    let mark = gst::meta::CustomMeta::from_buffer(frame, "FaceSwapMarkMeta").unwrap();
+    mark.structure().get("engine").unwrap()
 }
 
 /// The 468 landmarks that a frame carries.

@@ -4,14 +4,15 @@
 //! without a special processor. On another machine, with a runtime that has the provider in ORT_DYLIB_PATH:
 //! FACESWAP_PROVIDER=cuda neural --ignored providers::child. FACESWAP_LIBRARY names a plugin library.
 
-use std::{env, path::Path};
+use std::env;
 
 use gst::prelude::*;
 
 use super::*;
 use crate::{
+    midrun::{FLIGHTS, Passing, fly},
     oracle::Photo,
-    standin::{blind, families, write, write_family},
+    standin::{blind, families, swap, write, write_family},
 };
 
 /// What the provider is called in the statistics.
@@ -28,12 +29,6 @@ fn on_provider(element: &gst::Element) {
 
 fn used(element: &gst::Element) -> String {
     element.property::<gst::Structure>("stats").get("execution-provider").unwrap()
-}
-
-/// The engine that swapped the frame's face.
-fn engine(frame: &gst::BufferRef) -> String {
-    let mark = gst::meta::CustomMeta::from_buffer(frame, "FaceSwapMarkMeta").unwrap();
-    mark.structure().get("engine").unwrap()
 }
 
 #[test]
@@ -56,66 +51,35 @@ fn child_families() {
     }
 }
 
-/// Frames of which one makes the network give what is no number, and then more until the network swaps again.
-fn fail_and_go_on(folder: &Path, set: impl FnOnce(&gst::Element)) {
-    init();
-    let photo = Photo::open(&astronaut());
-    let bright: Vec<u8> = photo.rgb.iter().map(|v| 150 + v / 3).collect();
-    let [plain, bright] = [photo.rgb, bright].map(gst::Buffer::from_slice);
-    let info = rgb_info(photo.width as u32, photo.height as u32);
-    let mut rig = swapping(&info, folder, "inswapper_128.onnx", |element| {
-        on_provider(element);
-        set(element);
-    });
-    let (mut sent, mut engines) = (0, Vec::new());
-    let mut pass = |rig: &mut Rig, frame: &gst::Buffer| {
-        rig.harness.push(stamped(frame, sent)).unwrap();
-        sent += 1;
-        while let Some(frame) = rig.harness.try_pull() {
-            assert_eq!(frame.pts(), stamped(&plain, engines.len() as u64).pts(), "out of order");
-            engines.push(engine(&frame));
-        }
-        (sent, engines.clone())
-    };
-    for frame in [&plain, &plain, &bright] {
-        pass(&mut rig, frame);
-    }
-    eventually("the network on the CPU", || {
-        pass(&mut rig, &plain);
-        used(&rig.element) == "cpu"
-    });
-    eventually("its faces", || {
-        let (_, engines) = pass(&mut rig, &plain);
-        engines.iter().any(|engine| engine == "mesh")
-            && engines.last().is_some_and(|engine| engine == "neural")
-    });
-    rig.harness.push_event(gst::event::Eos::new());
-    let (sent, mut engines) = {
-        let left: Vec<_> =
-            std::iter::from_fn(|| rig.harness.try_pull()).map(|frame| engine(&frame)).collect();
-        (sent, [engines, left].concat())
-    };
-    assert_eq!(engines.len() as u64, sent, "frames were lost");
-    engines.dedup();
-    assert_eq!(engines, ["neural", "mesh", "neural"]);
-    let text = rig.complaint();
-    for part in ["warning", "inswapper_128.onnx", "no numbers", "until the network runs on the CPU"] {
-        assert!(text.contains(part), "no {part:?} in: {text}");
-    }
-}
-
 #[test]
 #[ignore = "run by the others in a process of its own"]
 fn child_failing() {
     let folder = folder("provider-fails");
     write_family(&families()[0], &folder);
-    write(&blind(&families()[0].swap, 0.6), &folder.join("inswapper_128.onnx"));
-    fail_and_go_on(&folder, |_| {});
-    fail_and_go_on(&folder, |element| element.set_property("max-in-flight", 3u32));
-    fail_and_go_on(&folder, |element| {
-        element.set_property("max-in-flight", 6u32);
-        element.set_property("batch-size", 4u32);
-    });
+    write(&blind(&swap(&families()[0].swap), "target", -0.1..0.6), &folder.join("inswapper_128.onnx"));
+    for flight in FLIGHTS {
+        let mut passing = Passing::new(&folder, |element| {
+            on_provider(element);
+            fly(element, flight);
+        });
+        (0..6).for_each(|index| passing.push(index == 3));
+        eventually("the network on the CPU", || {
+            passing.push(false);
+            used(&passing.rig.element) == "cpu"
+        });
+        eventually("its faces", || {
+            passing.push(false);
+            let mut engines = passing.engines.clone();
+            engines.dedup();
+            engines == ["neural", "mesh", "neural"]
+        });
+        let (rig, engines) = passing.end();
+        assert_eq!(engines, ["neural", "mesh", "neural"], "{flight:?}");
+        let text = rig.complaint();
+        for part in ["warning", "inswapper_128.onnx", "no numbers", "until the network runs on the CPU"] {
+            assert!(text.contains(part), "{flight:?}: no {part:?} in: {text}");
+        }
+    }
 }
 
 /// Runs one of the above on OpenVINO.

@@ -377,7 +377,7 @@ pub fn fragile(spec: &Swap, limit: f64) -> ModelProto {
     fragile_at(&swap(spec), "target", limit..2.0)
 }
 
-/// The same graph of 32-bit floats, but it fails where the mean of an input is in `range`.
+/// The same graph of 32-bit floats, but it fails where the mean of an image is in `range`.
 pub fn fragile_at(model: &ModelProto, input: &str, range: std::ops::Range<f64>) -> ModelProto {
     let mut model = model.clone();
     let mut graph = model.graph.take().unwrap();
@@ -388,7 +388,7 @@ pub fn fragile_at(model: &ModelProto, input: &str, range: std::ops::Range<f64>) 
     // The emap must stay the last.
     let emap = graph.initializer.pop();
     let mut b = Builder { graph, half: false, names };
-    let mean = b.op("ReduceMean", &[input], vec![ints("axes", &[0, 1, 2, 3]), int("keepdims", 1)]);
+    let mean = b.op("ReduceMean", &[input], vec![ints("axes", &[1, 2, 3]), int("keepdims", 1)]);
     let centre = b.floats(&[1], [0.5 * (range.start + range.end)]);
     let reach = b.floats(&[1], [0.5 * (range.end - range.start)]);
     let off = b.op("Sub", &[&mean, &centre], vec![]);
@@ -396,6 +396,7 @@ pub fn fragile_at(model: &ModelProto, input: &str, range: std::ops::Range<f64>) 
     // 1 or more within the range, else 0.
     let over = b.op("Div", &[&reach, &off], vec![]);
     let over = b.op("Floor", &[&over], vec![]);
+    let over = b.op("ReduceMax", &[&over], vec![ints("axes", &[0]), int("keepdims", 1)]);
     let place = b.op("Cast", &[&over], vec![int("to", element::INT64.into())]);
     // The only element of this is at 0.
     let zero = b.floats(&[1], [0.0]);
@@ -406,9 +407,9 @@ pub fn fragile_at(model: &ModelProto, input: &str, range: std::ops::Range<f64>) 
     model
 }
 
-/// As [`swap`], but it gives what is no number on crops whose mean is above `limit` (0–1).
-pub fn blind(spec: &Swap, limit: f64) -> ModelProto {
-    let mut model = swap(spec);
+/// The same graph of 32-bit floats, but it gives numbers only where the mean of an image is in `range`, shorter than 2.
+pub fn blind(model: &ModelProto, input: &str, range: std::ops::Range<f64>) -> ModelProto {
+    let mut model = model.clone();
     let mut graph = model.graph.take().unwrap();
     if let Some(last) = graph.node.iter_mut().find(|node| node.output == ["output"]) {
         last.output = vec!["whole".into()];
@@ -416,11 +417,13 @@ pub fn blind(spec: &Swap, limit: f64) -> ModelProto {
     let names = graph.node.len() + graph.initializer.len();
     // The emap must stay the last.
     let emap = graph.initializer.pop();
-    let mut b = Builder { graph, half: spec.half, names };
-    let mean = b.op("ReduceMean", &["target"], vec![ints("axes", &[1, 2, 3]), int("keepdims", 1)]);
-    let limit = b.floats(&[1], [limit]);
-    let room = b.op("Sub", &[&limit, &mean], vec![]);
-    let root = b.op("Sqrt", &[&room], vec![]);
+    let mut b = Builder { graph, half: false, names };
+    let mean = b.op("ReduceMean", &[input], vec![ints("axes", &[1, 2, 3]), int("keepdims", 1)]);
+    let (start, end) = (b.floats(&[1], [range.start]), b.floats(&[1], [range.end]));
+    let over = b.op("Sub", &[&mean, &start], vec![]);
+    let under = b.op("Sub", &[&end, &mean], vec![]);
+    let product = b.op("Mul", &[&over, &under], vec![]);
+    let root = b.op("Sqrt", &[&product], vec![]);
     // Less than one, so nothing, where there is a root.
     let nothing = b.op("Floor", &[&root], vec![]);
     b.op_to("Add", &["whole", &nothing], vec![], "output");

@@ -109,12 +109,17 @@ impl Segmenter {
             let wanted = (1 + self.classes.iter().max().copied().unwrap_or(0)) * area;
             return Err(self.unfit(output.len(), wanted));
         }
+        let mut sum = 0.0;
         self.mask.clear();
         self.mask.extend((0..area).map(|at| {
             let scores = (0..kinds).map(|kind| output[kind * area + at]).enumerate();
-            let best = scores.fold((0, f32::NEG_INFINITY), |a, b| if b.1 > a.1 { b } else { a });
+            let best = scores.inspect(|(_, score)| sum += score);
+            let best = best.fold((0, f32::NEG_INFINITY), |a, b| if b.1 > a.1 { b } else { a });
             f32::from(u8::from(self.classes.contains(&best.0)))
         }));
+        if !f32::is_finite(sum) {
+            return Err(self.unfit(kinds * area, kinds * area));
+        }
         Ok(&self.mask)
     }
 
