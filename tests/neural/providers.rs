@@ -43,7 +43,8 @@ fn child_families() {
             let mut rig = swapping(&info, &folder, family.file, set);
             (bytes(&rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb.clone()), 0))), used(&rig.element))
         };
-        let ((cpu, on_cpu), (given, there)) = (swap(|_| {}), swap(on_provider));
+        let ((cpu, on_cpu), (given, there)) =
+            (swap(|element| element.set_property_from_str("execution-provider", "cpu")), swap(on_provider));
         assert_eq!((on_cpu, there), ("cpu".into(), provider()));
         let apart = given.iter().zip(&cpu).map(|(a, b)| a.abs_diff(*b)).max();
         println!("{}: {apart:?} levels apart", family.file);
