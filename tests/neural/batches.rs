@@ -10,7 +10,7 @@ use super::*;
 use crate::standin::{Wrong, families, single, swap, write, write_family};
 
 /// inswapper_128's stand-in with a card that has it take batches on the CPU.
-fn batching(name: &str) -> PathBuf {
+pub fn batching(name: &str) -> PathBuf {
     let folder = folder(name);
     write_family(&families()[0], &folder);
     let card = fs::read_to_string(repo().join("models/inswapper_128.toml")).unwrap();

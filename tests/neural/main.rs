@@ -10,10 +10,10 @@ mod faults;
 mod golden;
 mod hybrid;
 mod masks;
-mod midrun;
 mod oracle;
 mod providers;
 mod standin;
+mod trouble;
 
 use std::path::Path;
 

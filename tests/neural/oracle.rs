@@ -263,16 +263,11 @@ fn gauss(square: &[f64], side: usize, sigma: f64) -> Vec<f64> {
 }
 
 pub fn box_mask(side: usize, blur: f64) -> Vec<f64> {
-    padded_mask(side, blur, [0.0; 4])
-}
-
-/// The box with its edges moved in by percentages of its side: top, right, bottom, left.
-pub fn padded_mask(side: usize, blur: f64, padding: [f64; 4]) -> Vec<f64> {
     let amount = (side as f64 * 0.5 * blur) as usize;
-    let [top, right, bottom, left] =
-        padding.map(|percent| ((side as f64 * percent / 100.0) as usize).max(amount / 2).max(1));
-    let inside = |x: usize, y: usize| y >= top && y + bottom < side && x >= left && x + right < side;
-    let mask: Vec<f64> = (0..side * side).map(|i| f64::from(u8::from(inside(i % side, i / side)))).collect();
+    let edge = (amount / 2).max(1);
+    let inside = |v: usize| v >= edge && v < side - edge;
+    let mask: Vec<f64> =
+        (0..side * side).map(|i| f64::from(u8::from(inside(i % side) && inside(i / side)))).collect();
     if amount > 0 { gauss(&mask, side, 0.25 * amount as f64) } else { mask }
 }
 

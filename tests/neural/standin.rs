@@ -377,14 +377,40 @@ pub fn fragile(spec: &Swap, limit: f64) -> ModelProto {
     fragile_at(&swap(spec), "target", limit..2.0)
 }
 
-/// The same graph of 32-bit floats, but it fails where the mean of an image is in `range`.
+/// The same graph of 32-bit floats, but it fails where the mean of one of an input's images is in
+/// `range`.
 pub fn fragile_at(model: &ModelProto, input: &str, range: std::ops::Range<f64>) -> ModelProto {
+    trip(model, input, range, |b, over| {
+        let place = b.op("Cast", &[over], vec![int("to", element::INT64.into())]);
+        // The only element of this is at 0.
+        let zero = b.floats(&[1], [0.0]);
+        b.op("Gather", &[&zero, &place], vec![])
+    })
+}
+
+/// As [`fragile_at`], but there it gives what are no numbers.
+pub fn absurd_at(model: &ModelProto, input: &str, range: std::ops::Range<f64>) -> ModelProto {
+    trip(model, input, range, |b, over| {
+        let below = b.op("Neg", &[over], vec![]);
+        b.op("Sqrt", &[&below], vec![])
+    })
+}
+
+/// Adds what `with` makes to each image of an input before all else: of 1 or more where the image's
+/// mean is in `range`, and of 0 elsewhere, where it must make 0.
+fn trip(
+    model: &ModelProto,
+    input: &str,
+    range: std::ops::Range<f64>,
+    with: impl FnOnce(&mut Builder, &str) -> String,
+) -> ModelProto {
     let mut model = model.clone();
     let mut graph = model.graph.take().unwrap();
-    if let Some(last) = graph.node.iter_mut().find(|node| node.output == ["output"]) {
-        last.output = vec!["whole".into()];
-    }
     let names = graph.node.len() + graph.initializer.len();
+    let mut nodes = std::mem::take(&mut graph.node);
+    for name in nodes.iter_mut().flat_map(|node| &mut node.input).filter(|name| *name == input) {
+        *name = "seen".into();
+    }
     // The emap must stay the last.
     let emap = graph.initializer.pop();
     let mut b = Builder { graph, half: false, names };
@@ -393,40 +419,11 @@ pub fn fragile_at(model: &ModelProto, input: &str, range: std::ops::Range<f64>) 
     let reach = b.floats(&[1], [0.5 * (range.end - range.start)]);
     let off = b.op("Sub", &[&mean, &centre], vec![]);
     let off = b.op("Abs", &[&off], vec![]);
-    // 1 or more within the range, else 0.
     let over = b.op("Div", &[&reach, &off], vec![]);
     let over = b.op("Floor", &[&over], vec![]);
-    let over = b.op("ReduceMax", &[&over], vec![ints("axes", &[0]), int("keepdims", 1)]);
-    let place = b.op("Cast", &[&over], vec![int("to", element::INT64.into())]);
-    // The only element of this is at 0.
-    let zero = b.floats(&[1], [0.0]);
-    let zero = b.op("Gather", &[&zero, &place], vec![]);
-    b.op_to("Add", &["whole", &zero], vec![], "output");
-    b.graph.initializer.extend(emap);
-    model.graph = Some(b.graph);
-    model
-}
-
-/// The same graph of 32-bit floats, but it gives numbers only where the mean of an image is in `range`, shorter than 2.
-pub fn blind(model: &ModelProto, input: &str, range: std::ops::Range<f64>) -> ModelProto {
-    let mut model = model.clone();
-    let mut graph = model.graph.take().unwrap();
-    if let Some(last) = graph.node.iter_mut().find(|node| node.output == ["output"]) {
-        last.output = vec!["whole".into()];
-    }
-    let names = graph.node.len() + graph.initializer.len();
-    // The emap must stay the last.
-    let emap = graph.initializer.pop();
-    let mut b = Builder { graph, half: false, names };
-    let mean = b.op("ReduceMean", &[input], vec![ints("axes", &[1, 2, 3]), int("keepdims", 1)]);
-    let (start, end) = (b.floats(&[1], [range.start]), b.floats(&[1], [range.end]));
-    let over = b.op("Sub", &[&mean, &start], vec![]);
-    let under = b.op("Sub", &[&end, &mean], vec![]);
-    let product = b.op("Mul", &[&over, &under], vec![]);
-    let root = b.op("Sqrt", &[&product], vec![]);
-    // Less than one, so nothing, where there is a root.
-    let nothing = b.op("Floor", &[&root], vec![]);
-    b.op_to("Add", &["whole", &nothing], vec![], "output");
+    let tripped = with(&mut b, &over);
+    b.op_to("Add", &[input, &tripped], vec![], "seen");
+    b.graph.node.extend(nodes);
     b.graph.initializer.extend(emap);
     model.graph = Some(b.graph);
     model

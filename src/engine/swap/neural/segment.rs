@@ -46,7 +46,7 @@ impl Segmenter {
     /// takes from `of` pixels a side to the frame.
     ///
     /// # Errors
-    /// The network failed, or a worker panicked.
+    /// The network failed, or gave what are no numbers; a worker panicked.
     pub fn unoccluded(
         &mut self,
         frame: &Frame<'_>,
@@ -67,7 +67,7 @@ impl Segmenter {
     /// [`side`](Self::side)² values, 0–255.
     ///
     /// # Errors
-    /// The network failed.
+    /// The network failed, or gave what are no numbers.
     pub fn unoccluded_of(&mut self, seen: &[f32]) -> Result<&[f32], ModelError> {
         let input = self.session.input(0, &self.pixels.shape(1))?;
         self.pixels.pack(seen, Tile { boost: 1, phase: (0, 0) }, input);
@@ -89,7 +89,7 @@ impl Segmenter {
     /// Where the patch shows one of the classes: 1, elsewhere 0, row by row.
     ///
     /// # Errors
-    /// The network failed.
+    /// The network failed, or gave what are no numbers.
     pub fn face(&mut self, patch: &Patch) -> Result<&[f32], ModelError> {
         let side = self.pixels.size;
         let (area, scale) = (side * side, patch.side as f32 / side as f32);
@@ -104,21 +104,21 @@ impl Segmenter {
         }
         self.session.run()?;
         let (_, output) = self.session.output(0);
-        let kinds = output.len() / area;
-        if kinds * area != output.len() || self.classes.iter().any(|&class| class >= kinds) {
-            let wanted = (1 + self.classes.iter().max().copied().unwrap_or(0)) * area;
-            return Err(self.unfit(output.len(), wanted));
+        let (given, kinds) = (output.len(), output.len() / area);
+        let wanted = (1 + self.classes.iter().max().copied().unwrap_or(0)) * area;
+        if given < wanted || given % area != 0 {
+            return Err(self.unfit(given, wanted));
         }
         let mut sum = 0.0;
         self.mask.clear();
         self.mask.extend((0..area).map(|at| {
-            let scores = (0..kinds).map(|kind| output[kind * area + at]).enumerate();
-            let best = scores.inspect(|(_, score)| sum += score);
-            let best = best.fold((0, f32::NEG_INFINITY), |a, b| if b.1 > a.1 { b } else { a });
+            let scores = (0..kinds).map(|kind| output[kind * area + at]);
+            sum += scores.clone().sum::<f32>();
+            let best = scores.enumerate().fold((0, f32::NEG_INFINITY), |a, b| if b.1 > a.1 { b } else { a });
             f32::from(u8::from(self.classes.contains(&best.0)))
         }));
-        if !f32::is_finite(sum) {
-            return Err(self.unfit(kinds * area, kinds * area));
+        if !sum.is_finite() {
+            return Err(self.unfit(given, wanted));
         }
         Ok(&self.mask)
     }
