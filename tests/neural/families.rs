@@ -6,7 +6,7 @@ use gst::prelude::*;
 
 use super::*;
 use crate::{
-    oracle::{Photo, align, box_mask, gains, hull_mask, paste, swapped},
+    oracle::{Map, Photo, align, box_mask, gains, hull_mask, paste, swapped},
     standin::{Family, families, write_family},
 };
 
@@ -16,11 +16,11 @@ const OVAL: [usize; 36] = [
 ];
 
 /// What the element makes of the astronaut, and what the oracle does.
-struct Outcome {
-    given: Vec<u8>,
+pub struct Outcome {
+    pub given: Vec<u8>,
     expected: Vec<u8>,
     reached: Vec<bool>,
-    before: Vec<u8>,
+    pub before: Vec<u8>,
 }
 
 fn outcome(family: &Family, boost: usize, area: bool, set: impl FnOnce(&gst::Element)) -> Outcome {
@@ -34,15 +34,40 @@ fn outcome_on(
     area: bool,
     set: impl FnOnce(&gst::Element),
 ) -> Outcome {
+    let set = |element: &gst::Element| {
+        element.set_property_from_str("masks", if area { "box+area" } else { "box" });
+        element.set_property("pixel-boost", (boost * family.swap.size) as u32);
+        set(element);
+    };
+    masked(photo, family, boost, set, |side, map, landmarks| {
+        let mut mask = box_mask(side, 0.3);
+        if area {
+            let area = hull_mask(side, &in_crop(&OVAL, map, landmarks));
+            mask.iter_mut().zip(area).for_each(|(mask, area)| *mask = mask.min(area));
+        }
+        mask
+    })
+}
+
+/// Some landmarks in the crop that the map takes to the frame.
+pub fn in_crop(vertices: &[usize], map: Map, landmarks: &[Point]) -> Vec<(f64, f64)> {
+    vertices.iter().map(|&v| map.invert(landmarks[v].x.into(), landmarks[v].y.into())).collect()
+}
+
+/// What the element makes of a photo, and what the oracle does with the mask that `mask` gives for a
+/// crop of so many pixels a side, which the map takes to the frame that the landmarks lie in.
+pub fn masked(
+    photo: Photo,
+    family: &Family,
+    boost: usize,
+    set: impl FnOnce(&gst::Element),
+    mask: impl FnOnce(usize, Map, &[Point]) -> Vec<f64>,
+) -> Outcome {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let folder = folder(&format!("family-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     write_family(family, &folder);
     let info = rgb_info(photo.width as u32, photo.height as u32);
-    let mut rig = swapping(&info, &folder, family.file, |element| {
-        element.set_property_from_str("masks", if area { "box+area" } else { "box" });
-        element.set_property("pixel-boost", (boost * family.swap.size) as u32);
-        set(element);
-    });
+    let mut rig = swapping(&info, &folder, family.file, set);
     let out = rig.pass(stamped(&gst::Buffer::from_slice(photo.rgb.clone()), 0));
     let landmarks = landmarks(&out);
     let side = family.swap.size * boost;
@@ -50,20 +75,14 @@ fn outcome_on(
     let source = Photo::open(&hopper());
     let gains = gains(family, &[(&source, source_points(&hopper()))]);
     let crop = swapped(&family.swap, &photo, map, boost, gains);
-    let mut mask = box_mask(side, 0.3);
-    if area {
-        let oval: Vec<_> =
-            OVAL.iter().map(|&v| map.invert(landmarks[v].x.into(), landmarks[v].y.into())).collect();
-        mask.iter_mut().zip(hull_mask(side, &oval)).for_each(|(mask, area)| *mask = mask.min(area));
-    }
-    let (expected, reached) = paste(&photo, map, side, &crop, &mask);
+    let (expected, reached) = paste(&photo, map, side, &crop, &mask(side, map, &landmarks));
     std::fs::remove_dir_all(&folder).unwrap();
     Outcome { given: bytes(&out), expected, reached, before: photo.rgb }
 }
 
 impl Outcome {
     /// The furthest that the two are apart, and the pixels that differ from the photo outside.
-    fn check(&self, name: &str) {
+    pub fn check(&self, name: &str) {
         let (mut worst, mut outside, mut changed) = (0, 0, 0);
         for (at, &reached) in self.reached.iter().enumerate() {
             for i in 3 * at..3 * at + 3 {

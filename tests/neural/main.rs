@@ -4,6 +4,7 @@
 mod batches;
 #[path = "../common/mod.rs"]
 mod common;
+mod drawn;
 mod enhancers;
 mod families;
 mod faults;

@@ -263,16 +263,39 @@ fn gauss(square: &[f64], side: usize, sigma: f64) -> Vec<f64> {
 }
 
 pub fn box_mask(side: usize, blur: f64) -> Vec<f64> {
+    padded_box_mask(side, blur, [0.0; 4])
+}
+
+/// With this much of the side, in percent, given up at the top, right, bottom and left at least.
+pub fn padded_box_mask(side: usize, blur: f64, padding: [f64; 4]) -> Vec<f64> {
     let amount = (side as f64 * 0.5 * blur) as usize;
-    let edge = (amount / 2).max(1);
-    let inside = |v: usize| v >= edge && v < side - edge;
-    let mask: Vec<f64> =
-        (0..side * side).map(|i| f64::from(u8::from(inside(i % side) && inside(i / side)))).collect();
+    let [top, right, bottom, left] =
+        padding.map(|percent| (amount / 2).max(1).max((side as f64 * percent / 100.0) as usize));
+    let mask: Vec<f64> = (0..side * side)
+        .map(|i| {
+            let (x, y) = (i % side, i / side);
+            f64::from(u8::from(x >= left && x + right < side && y >= top && y + bottom < side))
+        })
+        .collect();
     if amount > 0 { gauss(&mask, side, 0.25 * amount as f64) } else { mask }
 }
 
-/// Blurred hull of points in crop pixels, its upper half stretched.
+/// What is left of a blurred mask: its upper half, stretched.
+fn stretched(value: f64) -> f64 {
+    (value.clamp(0.5, 1.0) - 0.5) * 2.0
+}
+
+/// Where the hull of points in crop pixels is.
 pub fn hull_mask(side: usize, points: &[(f64, f64)]) -> Vec<f64> {
+    blurred_hull(side, points).into_iter().map(stretched).collect()
+}
+
+/// Where it is not.
+pub fn hole_mask(side: usize, points: &[(f64, f64)]) -> Vec<f64> {
+    blurred_hull(side, points).into_iter().map(|v| stretched(1.0 - v)).collect()
+}
+
+fn blurred_hull(side: usize, points: &[(f64, f64)]) -> Vec<f64> {
     let cross =
         |o: (f64, f64), a: (f64, f64), b: (f64, f64)| (a.0 - o.0) * (b.1 - o.1) - (a.1 - o.1) * (b.0 - o.0);
     let first = *points.iter().min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
@@ -295,7 +318,7 @@ pub fn hull_mask(side: usize, points: &[(f64, f64)]) -> Vec<f64> {
         (0..hull.len()).all(|k| cross(hull[k], hull[(k + 1) % hull.len()], p) >= 0.0)
     };
     let mask: Vec<f64> = (0..side * side).map(|i| f64::from(u8::from(inside(i)))).collect();
-    gauss(&mask, side, 5.0).into_iter().map(|v| (v.clamp(0.5, 1.0) - 0.5) * 2.0).collect()
+    gauss(&mask, side, 5.0)
 }
 
 /// A mask of `of` pixels a side at `side` pixels a side, blurred, its upper half stretched.
@@ -314,7 +337,7 @@ fn softened(mask: &[f64], of: usize, side: usize) -> Vec<f64> {
             top * (1.0 - q) + (at(x, y + 1) * (1.0 - p) + at(x + 1, y + 1) * p) * q
         })
         .collect();
-    gauss(&resized, side, 5.0).into_iter().map(|v| (v.clamp(0.5, 1.0) - 0.5) * 2.0).collect()
+    gauss(&resized, side, 5.0).into_iter().map(stretched).collect()
 }
 
 /// What the stand-in occluder sees on a crop of `side` pixels a side.

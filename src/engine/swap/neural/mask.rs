@@ -45,7 +45,7 @@ impl MaskMaker {
         if params.masks.contains(Masks::MOUTH) {
             self.hull_of(mesh, back, LIPS.into_iter());
             self.draw(side);
-            out.iter_mut().zip(&self.shape).for_each(|(to, v)| *to = to.min(1.0 - post(*v)));
+            out.iter_mut().zip(&self.shape).for_each(|(to, v)| *to = to.min(post(1.0 - *v)));
         }
     }
 
