@@ -13,6 +13,7 @@ mod hybrid;
 mod masks;
 mod oracle;
 mod providers;
+mod recognition;
 mod standin;
 mod trouble;
 
