@@ -192,6 +192,44 @@ fn between_its_runs_the_mesh_carries_what_it_made() {
     assert!((0.3..0.55).contains(&share(8)), "anew: {}", share(8));
 }
 
+#[test]
+fn what_is_carried_goes_along_with_the_face() {
+    const STEP: (i64, i64) = (4, 2);
+    let enhancer = ENHANCERS[2];
+    let folder = folder_with("moving", &[enhancer]);
+    let photo = image::open(astronaut()).unwrap().to_rgb8();
+    let canvas = |index: i64| {
+        let mut canvas = image::RgbImage::from_pixel(560, 540, image::Rgb([90, 110, 100]));
+        image::imageops::overlay(&mut canvas, &photo, STEP.0 * index, STEP.1 * index);
+        Photo { width: 560, height: 540, rgb: canvas.into_raw() }
+    };
+    let run = |set: &dyn Fn(&gst::Element)| -> Vec<Vec<u8>> {
+        let mut rig = rig(&folder, &canvas(0), set);
+        let pass = |i: i64| bytes(&rig.pass(stamped(&gst::Buffer::from_slice(canvas(i).rgb), i as u64)));
+        (0..6).map(pass).collect()
+    };
+    let every = |interval: u32| {
+        let named = named(&folder, enhancer.file);
+        run(&|element| {
+            named(element);
+            element.set_property("enhancer-interval", interval);
+        })
+    };
+    let (plain, fresh, carried) = (run(&|_| {}), every(1), every(5));
+    for index in 1..5 {
+        let (mut off, mut stale, mut whole, mut count) = (0.0, 0.0, 0.0, 0.0);
+        for (at, value) in fresh[index].iter().enumerate() {
+            let apart = |other: &[u8]| f64::from(value.abs_diff(other[at]));
+            if apart(&plain[index]) > 8.0 {
+                (off, stale) = (off + apart(&carried[index]), stale + apart(&fresh[0]));
+                (whole, count) = (whole + apart(&plain[index]), count + 1.0);
+            }
+        }
+        assert!(count > 20_000.0, "frame {index}: only {count} values were enhanced");
+        assert!(off < 0.1 * stale.min(whole), "frame {index}: {off} of {stale} and {whole}");
+    }
+}
+
 /// Levels that are added to a frame: not a cut.
 const BRIGHTER: u8 = 24;
 
