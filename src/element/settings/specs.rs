@@ -181,19 +181,19 @@ pub(in crate::element) fn specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecEnum::builder_with_default("mouth", Owner::from(p.mouth))
             .nick("Mouth")
-            .blurb("Whose mouth interior shows between the lips")
+            .blurb("Whose mouth interior shows between the lips; mesh engine")
             .controllable()
             .mutable_playing()
             .build(),
         glib::ParamSpecEnum::builder_with_default("eyes", Owner::from(p.eyes))
             .nick("Eyes")
-            .blurb("Whose eyeballs show between the lids")
+            .blurb("Whose eyeballs show between the lids; mesh engine")
             .controllable()
             .mutable_playing()
             .build(),
         glib::ParamSpecEnum::builder_with_default("colour-match", ColourMatch::from(p.colour_match))
             .nick("Colour match")
-            .blurb("How the source's colour follows the video's")
+            .blurb("How the source's colour follows the video's; mesh engine")
             .controllable()
             .mutable_playing()
             .build(),
