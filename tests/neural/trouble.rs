@@ -41,12 +41,11 @@ fn engines(folder: &Path, culprit: &str, set: impl FnOnce(&gst::Element)) -> (Ve
     let out: Vec<_> = std::iter::from_fn(|| rig.harness.try_pull()).collect();
     let stamps = |b: &gst::Buffer| (b.offset(), b.pts().unwrap().mseconds());
     assert!(out.iter().map(stamps).eq((0..FRAMES).map(|i| (i, 40 * i))), "{:?}", out.iter().map(stamps));
-    let engine = |(index, buffer): (u64, &gst::Buffer)| {
+    let shown = |(index, buffer): (u64, &gst::Buffer)| {
         assert!(bytes(buffer) != bytes(&frame(index)), "frame {index} is bare");
-        let mark = gst::meta::CustomMeta::from_buffer(buffer, "FaceSwapMarkMeta").unwrap();
-        mark.structure().get::<String>("engine").unwrap()
+        engine(buffer)
     };
-    let engines = (0..).zip(&out).map(engine).collect();
+    let engines = (0..).zip(&out).map(shown).collect();
     let messages = rig.messages();
     let warnings: Vec<_> = messages.iter().filter(|m| m.type_() == gst::MessageType::Warning).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
