@@ -75,15 +75,14 @@ pub(super) fn close_seam(
     }
 }
 
-/// Power of the ratio of the target's roughness to the swap's that its contrast follows, and the
-/// least factor.
-const CALMED: f32 = 0.7;
+/// Least factor on the swap's contrast.
 const LEAST: f32 = 0.5;
 /// Roughness that every skin may have, in levels.
-const ROUGH: f32 = 2.0;
+const ROUGH: f32 = 1.5;
+/// Share of it that brows, eyes and lips take part in: all of it would take away who it is.
+const ALONG: f32 = 0.25;
 
-/// Softens the swap's skin, not its brows, eyes and lips, where the target's skin is smoother: what a
-/// harsh light made of the source's.
+/// Softens the swap where the target's skin is smoother: what a harsh light made of the source's.
 pub(super) fn calm(target: Target<'_>, slow: &Lows, source: Source<'_>, gains: &mut Gains) {
     let (mut total, mut there, mut here) = (1e-9, 0.0, 0.0);
     for (index, tri) in topology().triangles[..TRIANGLES].iter().enumerate() {
@@ -102,8 +101,8 @@ pub(super) fn calm(target: Target<'_>, slow: &Lows, source: Source<'_>, gains: &
         here += weight * own * own;
     }
     let rough = |sum: f32| (sum / total).sqrt() + ROUGH;
-    let factor = (rough(there) / rough(here)).powf(CALMED).clamp(LEAST, 1.0);
+    let factor = (rough(there) / rough(here)).clamp(LEAST, 1.0);
     for (gain, plain) in gains.iter_mut().zip(&TABLES.plain) {
-        gain[0] *= 1.0 + plain * (factor - 1.0);
+        gain[0] *= 1.0 + (ALONG + (1.0 - ALONG) * plain) * (factor - 1.0);
     }
 }

@@ -169,7 +169,7 @@ fn highlights_fit_into_the_room_that_a_bright_face_leaves() {
 }
 
 #[test]
-fn harsh_skin_is_calmed_where_the_target_is_smooth_but_not_its_brows() {
+fn harsh_skin_is_calmed_where_the_target_is_smooth_and_its_brows_hardly() {
     let mut detail = flat([0.0; 3]);
     detail.iter_mut().enumerate().for_each(|(i, d)| d[0] = if i % 2 == 0 { 25.0 } else { -25.0 });
     let low = Box::new([[150.0, 120.0, 100.0]; VERTICES]);
@@ -184,9 +184,9 @@ fn harsh_skin_is_calmed_where_the_target_is_smooth_but_not_its_brows() {
     let cheek = 50;
     let brow = usize::from(t.left_brow[2]);
     let smooth = gains_on(flat([150.0, 120.0, 100.0]));
-    assert!(smooth[cheek][0] < 0.7 && smooth[brow][0] > 0.95, "{:?} {:?}", smooth[cheek], smooth[brow]);
+    assert!(smooth[cheek][0] < 0.6 && smooth[brow][0] > 0.85, "{:?} {:?}", smooth[cheek], smooth[brow]);
     let mut rough = flat([150.0, 120.0, 100.0]);
     rough.iter_mut().zip(detail.iter()).for_each(|(c, d)| *c = c.map(|c| c + d[0]));
     let alike = gains_on(rough);
-    assert!(alike[cheek][0] > 0.95, "{:?}", alike[cheek]);
+    assert!(alike[cheek][0] > 0.9, "{:?}", alike[cheek]);
 }
