@@ -48,6 +48,22 @@ impl fmt::Display for Role {
     }
 }
 
+impl Role {
+    /// The element's property that names a file of this role, where there is one.
+    pub fn property(self) -> Option<&'static str> {
+        match self {
+            Role::Detector => Some("detector-file"),
+            Role::Landmarker => Some("landmarker-file"),
+            Role::Recognizer => Some("recognizer-file"),
+            Role::Swapper => Some("model-file"),
+            Role::Occluder => Some("occluder-file"),
+            Role::Parser => Some("parser-file"),
+            Role::Enhancer => Some("enhancer-file"),
+            Role::Converter | Role::PalmDetector | Role::HandLandmarker => None,
+        }
+    }
+}
+
 /// A card as its TOML file has it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Card {
@@ -254,6 +270,11 @@ impl Card {
         Ok(card)
     }
 
+    /// Names of files that it is for, the usual one first.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        [&self.file].into_iter().chain(&self.aliases).map(String::as_str)
+    }
+
     /// The licence, with what else there is to know about it.
     pub fn licence_and_note(&self) -> String {
         match &self.note {
@@ -277,7 +298,7 @@ impl Card {
 
     /// The built-in card for a file name.
     pub fn by_file_name(name: &str) -> Option<Arc<Card>> {
-        BUILT_IN.iter().find(|card| card.file == name || card.aliases.iter().any(|a| a == name)).cloned()
+        BUILT_IN.iter().find(|card| card.files().any(|file| file == name)).cloned()
     }
 
     /// The cards that come with the plugin.

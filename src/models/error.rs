@@ -44,14 +44,18 @@ pub enum ModelError {
     )]
     Ambiguous { role: Role, path: PathBuf, cards: Vec<String> },
     #[error(
-        "model {}: it needs a {role} beside it or in {}: {partner}",
-        path.display(), list(looked_in)
+        "model {}: it needs a {role} beside it or in {}: {partner}; put it there{}",
+        path.display(), list(looked_in), or_name_it(*role)
     )]
     NoPartner { role: Role, path: PathBuf, partner: String, looked_in: Vec<PathBuf> },
     #[error("execution provider library {}: {reason}", path.display())]
     Library { path: PathBuf, reason: String },
     #[error("execution provider {provider}: ONNX Runtime {} cannot use it: {reason}; name a runtime that can with ORT_DYLIB_PATH, or choose another execution-provider", runtime.display())]
     Provider { provider: Provider, runtime: PathBuf, reason: String },
+}
+
+fn or_name_it(role: Role) -> String {
+    role.property().map(|property| format!(", or name one with {property}")).unwrap_or_default()
 }
 
 fn list(folders: &[PathBuf]) -> String {

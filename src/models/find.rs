@@ -155,19 +155,25 @@ impl Search {
         }
     }
 
-    /// A model that the one at `path` needs: beside it, else in the folders.
+    /// A model that the one at `path` needs: beside it, else in the folders, by the name `file` or, in
+    /// the same place, another that the built-in card of that name is for.
     ///
     /// # Errors
-    /// [`ModelError::NoPartner`], with where to get it and its licence.
+    /// [`ModelError::NoPartner`], with where to get it and its licence; what [`Search::at`] says.
     pub fn partner(&self, role: Role, path: &Path, file: &str) -> Result<Model, ModelError> {
-        let beside = path.parent().map(|folder| folder.join(file));
-        let places = beside.into_iter().chain(self.folders().into_iter().map(|folder| folder.join(file)));
-        if let Some(found) = places.into_iter().find(|place| place.is_file()) {
+        let card = Card::by_file_name(file);
+        let others = card.iter().flat_map(|card| card.files()).filter(|name| *name != file);
+        let names: Vec<&str> = [file].into_iter().chain(others).collect();
+        let beside = path.parent().map(Path::to_path_buf);
+        let places = beside.into_iter().chain(self.folders());
+        let mut files = places.flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+        if let Some(found) = files.find(|file| file.is_file()) {
             return self.at(role, &found);
         }
-        let partner = match Card::by_file_name(file) {
-            Some(card) => format!("{file}, from {}; its licence: {}", card.origin, card.licence),
-            None => file.into(),
+        let names = names.join(" or ");
+        let partner = match &card {
+            Some(card) => format!("{names}, from {}; its licence: {}", card.origin, card.licence),
+            None => names,
         };
         Err(ModelError::NoPartner { role, path: path.into(), partner, looked_in: self.folders() })
     }

@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use gst::prelude::*;
+use gstfaceswap::models::{Role, Wanted};
 
 use super::*;
 use crate::standin::{
@@ -136,10 +137,18 @@ fn what_is_missing_is_said_before_anything_loads() {
     let start = || refusal(|element| element.set_property("model-file", folder.join(family.file).to_str()));
     says(
         &start(),
-        &["arcface_w600k_r50.onnx", "InsightFace", "non-commercial research", folder.to_str().unwrap()],
+        &[
+            "arcface_w600k_r50.onnx or w600k_r50.onnx",
+            "InsightFace",
+            "non-commercial research",
+            folder.to_str().unwrap(),
+            "put it there, or name one with recognizer-file",
+        ],
     );
     write(&recognizer(512), &folder.join("arcface_w600k_r50.onnx"));
-    says(&start(), &["crossface_simswap.onnx", "licence: unknown"]);
+    let text = start();
+    says(&text, &["crossface_simswap.onnx", "licence: unknown", "put it there"]);
+    assert!(!text.contains("-file"), "no property names a converter: {text}");
     write(&converter(0.0), &folder.join("crossface_simswap.onnx"));
     let element = faceswap();
     element.set_property("model-dir", models().to_str());
@@ -151,6 +160,43 @@ fn what_is_missing_is_said_before_anything_loads() {
         &["/nowhere/x.onnx", "no such file"],
     );
     says(&refusal(|element| element.set_property_from_str("engine", "neural")), &["model-file"]);
+}
+
+#[test]
+fn partners_are_known_by_all_their_names() {
+    let (beside, away) = (folder("aliases"), folder("aliases-away"));
+    let search = Search {
+        model_dir: Some(away.clone()),
+        swapper_file: Some(beside.join("inswapper_128.onnx")),
+        occluders: Wanted::Usual,
+        parser: Wanted::Usual,
+        ..Search::default()
+    };
+    let found = |role, usual: &str| match search.partner(role, &beside.join("inswapper_128.onnx"), usual) {
+        Ok(model) => model.path,
+        Err(e) => panic!("{e}"),
+    };
+    for (role, usual, other) in [
+        (Role::Recognizer, "arcface_w600k_r50.onnx", "w600k_r50.onnx"),
+        (Role::Occluder, "xseg_1.onnx", "xseg_3.onnx"),
+        (Role::Parser, "bisenet_resnet_34.onnx", "bisenet_resnet_18.onnx"),
+    ] {
+        for path in [away.join(other), away.join(usual), beside.join(other), beside.join(usual)] {
+            fs::write(&path, "").unwrap();
+            assert_eq!(found(role, usual), path);
+        }
+    }
+    let (occluders, parser) = search.masks().unwrap();
+    assert_eq!(occluders[0].path, beside.join("xseg_1.onnx"));
+    assert_eq!(parser.unwrap().path, beside.join("bisenet_resnet_34.onnx"));
+
+    // What goes by another name is the same network.
+    let folder = inswapper("alias");
+    let (usual, _) = first_frame(&folder, "inswapper_128.onnx", |_| {});
+    fs::rename(folder.join("arcface_w600k_r50.onnx"), folder.join("w600k_r50.onnx")).unwrap();
+    let (other, stats) = first_frame(&folder, "inswapper_128.onnx", |_| {});
+    assert_eq!(stats.get::<&str>("engine"), Ok("neural"));
+    assert!(other == usual, "another recognizer");
 }
 
 /// The first swapped frame's pixels, and the statistics.

@@ -80,9 +80,12 @@ fn mask_networks_that_lack_or_do_not_fit_are_named() {
         try_start(&element)
     };
     let text = start("box+occlusion", &|_| {}).unwrap_err();
-    assert!(text.contains("xseg_1.onnx") && text.contains("occluder") && text.contains("licence"), "{text}");
+    assert!(
+        text.contains("xseg_1.onnx") && text.contains("occluder-file") && text.contains("licence"),
+        "{text}"
+    );
     let text = start("region", &|_| {}).unwrap_err();
-    assert!(text.contains("bisenet_resnet_34.onnx"), "{text}");
+    assert!(text.contains("bisenet_resnet_34.onnx") && text.contains("parser-file"), "{text}");
     let nowhere = |element: &gst::Element| element.set_property("parser-file", "/nowhere/p.onnx");
     assert!(start("region", &nowhere).unwrap_err().contains("/nowhere/p.onnx"));
     assert_eq!(start("box", &nowhere), Ok(()), "a file that no mask needs");

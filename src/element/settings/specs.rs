@@ -28,9 +28,9 @@ pub(in crate::element) fn specs() -> Vec<glib::ParamSpec> {
         file("detector-file", "Detector file", "ONNX file of another face detector: CenterFace, YuNet or SCRFD"),
         file("landmarker-file", "Landmarker file", "ONNX file of another 468-point face mesh model"),
         file("model-file", "Model file", "ONNX file of a swap network: inswapper, hyperswap, simswap, ghost, hififace, uniface, blendswap or one with a card of your own beside it"),
-        file("recognizer-file", "Recognizer file", "ONNX file of the face recognizer that the swap network takes its embeddings from (else what its card names, beside it)"),
-        file("occluder-file", "Occluder file", "ONNX file of a network that sees what lies before a face, for masks=occlusion: xseg; several with commas between (else xseg_1.onnx beside the swap network)"),
-        file("parser-file", "Parser file", "ONNX file of a network that tells the parts of a face, for masks=region: bisenet (else bisenet_resnet_34.onnx beside the swap network)"),
+        file("recognizer-file", "Recognizer file", "ONNX file of the face recognizer that the swap network takes its embeddings from (else what its card names, beside it or in the model folders)"),
+        file("occluder-file", "Occluder file", "ONNX file of a network that sees what lies before a face, for masks=occlusion: xseg; several with commas between (else xseg_1.onnx, _2 or _3 beside the swap network or in the model folders)"),
+        file("parser-file", "Parser file", "ONNX file of a network that tells the parts of a face, for masks=region: bisenet (else bisenet_resnet_34.onnx or _18 beside the swap network or in the model folders)"),
         file("enhancer-file", "Enhancer file", "ONNX file of a network that restores the detail of swapped faces: GFPGAN, CodeFormer, GPEN"),
         file("model-cache-dir", "Model cache folder", "Where execution providers keep what they compiled, and where embeddings of photos and the fastest compute units are kept"),
         glib::ParamSpecEnum::builder_with_default("execution-provider", d.execution_provider)
