@@ -390,7 +390,13 @@ fn a_renamed_file_is_told_by_its_hash_or_its_graph() {
     fs::copy(pack().landmarker.path, &mesh).unwrap();
     let model = Search::default().at(Role::Detector, &mesh).unwrap();
     let error = message(Session::load(&model, 1));
-    assert!(error.contains("no card of a detector") && error.contains("unknown.toml"), "{error}");
+    let nearest = "nearest come `CenterFace` (";
+    for part in
+        ["no card of a detector", "unknown.toml", nearest, "output `heatmap` is missing, the file has"]
+    {
+        assert!(error.contains(part), "no {part:?} in: {error}");
+    }
+    assert!(!error.contains("YuNet"), "it is further: {error}");
     let model = Search::default().at(Role::Landmarker, &mesh).unwrap();
     assert_eq!(Session::load(&model, 1).unwrap().card().family, "face_mesh");
 }
@@ -406,6 +412,12 @@ fn a_card_beside_the_file_wins() {
     assert_eq!(Search::default().at(Role::Detector, &path).unwrap().card.unwrap().name, "Mine");
     let error = Search::default().at(Role::Landmarker, &path).unwrap_err().to_string();
     assert!(error.contains("it is a detector, and a landmarker is wanted"), "{error}");
+    let remedy =
+        "name it with detector-file and a landmarker here, or put a card of a landmarker beside it, named";
+    assert!(
+        error.contains(remedy) && error.contains(path.with_extension("toml").to_str().unwrap()),
+        "{error}"
+    );
     fs::write(folder.join("centerface.toml"), "name = 3").unwrap();
     let error = Search::default().at(Role::Detector, &path).unwrap_err().to_string();
     assert!(error.contains("centerface.toml"), "{error}");

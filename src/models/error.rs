@@ -18,10 +18,22 @@ pub enum ModelError {
     Unreadable { path: PathBuf, reason: String },
     #[error("model {}: not a usable ONNX model, perhaps truncated; fetch it again (`make models` for the default ones): {reason}", path.display())]
     Invalid { path: PathBuf, reason: String },
-    #[error("model {}: does not fit its card `{card}`: {}", path.display(), differences.join("; "))]
+    #[error(
+        "model {}: does not fit its card `{card}`: {}; give the file its own name back, or put a card that fits it beside it, named {}",
+        path.display(), differences.join("; "), path.with_extension("toml").display()
+    )]
     Mismatch { path: PathBuf, card: String, differences: Vec<String> },
-    #[error("model {}: no card of a {role} fits it: its {found}; put a card beside it, named {}", path.display(), path.with_extension("toml").display())]
-    Unknown { role: Role, path: PathBuf, found: String },
+    #[error(
+        "model {}: by its card `{card}` it is a {role}, and a {wanted} is wanted here; {}, or put a card of a {wanted} beside it, named {}",
+        path.display(), name_another(*role, *wanted), path.with_extension("toml").display()
+    )]
+    WrongRole { path: PathBuf, card: String, role: Role, wanted: Role },
+    /// `nearest`: the built-in cards that differ least, and in what.
+    #[error(
+        "model {}: no card of a {role} fits it: its {found}; nearest come {nearest}; put a card beside it, named {}",
+        path.display(), path.with_extension("toml").display()
+    )]
+    Unknown { role: Role, path: PathBuf, found: String, nearest: String },
     #[error("model {}: card `{card}` says family `{family}`, which is no {role} this plugin can read", path.display())]
     Unsupported { role: Role, path: PathBuf, card: String, family: String },
     #[error("model cache folder {}: it cannot be used: {reason}", path.display())]
@@ -52,6 +64,13 @@ pub enum ModelError {
     Library { path: PathBuf, reason: String },
     #[error("execution provider {provider}: ONNX Runtime {} cannot use it: {reason}; name a runtime that can with ORT_DYLIB_PATH, or choose another execution-provider", runtime.display())]
     Provider { provider: Provider, runtime: PathBuf, reason: String },
+}
+
+fn name_another(role: Role, wanted: Role) -> String {
+    match role.property() {
+        Some(property) => format!("name it with {property} and a {wanted} here"),
+        None => format!("name a {wanted}"),
+    }
 }
 
 fn or_name_it(role: Role) -> String {

@@ -103,8 +103,8 @@ impl Search {
         }
         let card = self.card(path)?;
         if let Some(card) = card.as_ref().filter(|card| card.role != role) {
-            let differences = vec![format!("it is a {}, and a {role} is wanted here", card.role)];
-            return Err(ModelError::Mismatch { path: path.into(), card: card.name.clone(), differences });
+            let (path, card, is) = (path.into(), card.name.clone(), card.role);
+            return Err(ModelError::WrongRole { path, card, role: is, wanted: role });
         }
         Ok(Model { path: path.into(), role, card, runtime: self.runtime() })
     }

@@ -1,6 +1,6 @@
 //! Which card a file belongs to when neither a card beside it nor its name tells.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     Card, Model, ModelError, Role,
@@ -33,12 +33,19 @@ pub(super) fn by_graph(
     inputs: &[Port],
     outputs: &[Port],
 ) -> Result<(Arc<Card>, Places), ModelError> {
-    let cards = Card::built_in().iter().filter(|card| card.role == model.role);
-    let mut fitting = cards.filter_map(|card| Some((card.clone(), compare(card, inputs, outputs).ok()?)));
+    let (mut fitting, mut apart) = (Vec::new(), Vec::new());
+    for card in Card::built_in().iter().filter(|card| card.role == model.role) {
+        match compare(card, inputs, outputs) {
+            Ok(places) => fitting.push((card.clone(), places)),
+            Err(differences) => apart.push((&*card.name, differences)),
+        }
+    }
+    let mut fitting = fitting.into_iter();
     let Some((card, places)) = fitting.next() else {
         let text = |ports: &[Port]| ports.iter().map(Port::to_string).collect::<Vec<_>>().join(", ");
         let found = format!("inputs are {}, its outputs {}", text(inputs), text(outputs));
-        return Err(ModelError::Unknown { role: model.role, path: model.path.clone(), found });
+        let (role, path) = (model.role, model.path.clone());
+        return Err(ModelError::Unknown { role, path, found, nearest: nearest(&apart) });
     };
     let others: Vec<String> =
         fitting.filter(|(other, _)| !is_alike(other, &card)).map(|(other, _)| other.file.clone()).collect();
@@ -47,6 +54,17 @@ pub(super) fn by_graph(
     }
     let cards = [vec![card.file.clone()], others].concat();
     Err(ModelError::Ambiguous { role: model.role, path: model.path.clone(), cards })
+}
+
+/// The names of the cards with the fewest differences, and these, once for all that have the same.
+fn nearest(apart: &[(&str, Vec<String>)]) -> String {
+    let fewest = apart.iter().map(|(_, differences)| differences.len()).min();
+    let mut alike: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, differences) in apart.iter().filter(|(_, differences)| Some(differences.len()) == fewest) {
+        alike.entry(differences.join("; ")).or_default().push(format!("`{name}`"));
+    }
+    let told = alike.iter().map(|(differences, names)| format!("{} ({differences})", names.join(", ")));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a file can be used by either card with the same result.

@@ -89,8 +89,8 @@ impl Loaded {
             |ports: &[Port], at: &[usize]| -> Vec<Port> { at.iter().map(|&i| ports[i].clone()).collect() };
         let (inputs, outputs) = (pick(&inputs, &places.inputs), pick(&outputs, &places.outputs));
         if let Some(port) = inputs.iter().chain(&outputs).find(|port| !KINDS.contains(&port.kind.as_str())) {
-            let differences = vec![format!("{port}: only {} can be used", KINDS.join(", "))];
-            return Err(ModelError::Mismatch { path, card: card.name.clone(), differences });
+            let reason = format!("{port}: only {} are; export it with one of these", KINDS.join(", "));
+            return Err(ModelError::Unusable { path, reason });
         }
         let (input_names, output_names) = (names(&inputs), names(&outputs));
         let provider = options.provider;

@@ -67,7 +67,16 @@ fn another_family_s_graph_says_what_differs() {
     let folder = inswapper("other-family");
     fs::rename(folder.join("inswapper_128.onnx"), folder.join("hyperswap_1a_256.onnx")).unwrap();
     let text = complaint_of(&folder, "hyperswap_1a_256.onnx", |_| {});
-    says(&text, &["does not fit its card `hyperswap_256`", "[1, 3, 128, 128]", "[batch, 3, 256, 256]"]);
+    says(
+        &text,
+        &[
+            "does not fit its card `hyperswap_256`",
+            "[1, 3, 128, 128]",
+            "[batch, 3, 256, 256]",
+            "give the file its own name back",
+            folder.join("hyperswap_1a_256.toml").to_str().unwrap(),
+        ],
+    );
 }
 
 #[test]
@@ -102,7 +111,13 @@ fn a_missing_emap_is_named() {
     write(&swap(&spec), &folder.join("inswapper_128.onnx"));
     says(
         &complaint_of(&folder, "inswapper_128.onnx", |_| {}),
-        &["512×512 embedding map as its last initializer", "[1]"],
+        &[
+            "512×512 embedding map as its last initializer",
+            "[1]",
+            "fetch the file as it was published",
+            "a card without emap beside it",
+            folder.join("inswapper_128.toml").to_str().unwrap(),
+        ],
     );
 }
 
@@ -232,6 +247,30 @@ fn renamed_files_are_told_by_their_graph_where_that_tells() {
     let (by_card, _) = first_frame(&folder, "some.onnx", |_| {});
     fs::rename(folder.join("some.onnx"), folder.join("hyperswap_1a_256.onnx")).unwrap();
     assert!(first_frame(&folder, "hyperswap_1a_256.onnx", |_| {}).0 == by_card);
+}
+
+#[test]
+fn a_network_of_no_card_says_which_come_nearest_and_why() {
+    let folder = inswapper("nearest");
+    let vector = Swap { size: 144, ..family("hyperswap_1a_256.onnx").swap };
+    write(&swap(&vector), &folder.join("mine.onnx"));
+    let target =
+        |n: u32| format!("(input `target` float32 [1, 3, 144, 144]: the card says [batch, 3, {n}, {n}]; ");
+    let text = complaint_of(&folder, "mine.onnx", |_| {});
+    says(
+        &text,
+        &[
+            "no card of a swapper fits it: its inputs are `target`",
+            &format!("`inswapper_128`, `inswapper_128_fp16` {}output `output`", target(128)),
+            &format!(
+                "`hyperswap_256`, `simswap_256`, `ghost_256`, `hififace_unofficial_256` {}",
+                target(256)
+            ),
+            "put a card beside it, named",
+            folder.join("mine.toml").to_str().unwrap(),
+        ],
+    );
+    assert!(!text.contains("uniface"), "its source is a picture, so it is further: {text}");
 }
 
 #[test]

@@ -160,7 +160,14 @@ impl Preparer {
 }
 
 fn emap_of(swapper: &Session, size: usize) -> Result<Vec<f32>, ModelError> {
-    onnx::emap(&onnx::map(swapper.path())?, size).map_err(|reason| swapper.unusable(reason))
+    let card = swapper.path().with_extension("toml");
+    onnx::emap(&onnx::map(swapper.path())?, size).map_err(|reason| {
+        swapper.unusable(format!(
+            "{reason}; programs that simplify a model drop it: fetch the file as it was published, or put a card \
+            without emap beside it, named {}",
+            card.display()
+        ))
+    })
 }
 
 fn converted(converter: &mut Session, embedding: &[f32]) -> Result<Vec<f32>, ModelError> {
