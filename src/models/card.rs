@@ -64,12 +64,14 @@ impl Role {
     }
 }
 
-/// A card as its TOML file has it.
+/// A card as its TOML file has it: `docs/cards.md` tells which roles need what.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Card {
     pub name: String,
     pub role: Role,
-    /// Which arithmetic turns the outputs into results, such as `centerface`.
+    /// Detectors: which arithmetic turns the outputs into faces, such as `centerface`. Others are read
+    /// by their role alone, and this only names what they are.
     pub family: String,
     /// The file's usual name.
     pub file: String,
@@ -150,6 +152,7 @@ impl Default for Postprocess {
 
 /// One input or output of a graph.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tensor {
     /// `?` stands for any name: the tensor is then told by its position.
     pub name: String,
@@ -173,7 +176,7 @@ pub enum Dim {
 
 /// How pixels become the input: `(x − mean) / std` with x in 0–255.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Preprocess {
     pub layout: Layout,
     pub channels: Channels,
@@ -235,7 +238,7 @@ impl PerChannel {
 
 /// Numbers that the decoder of a family needs.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Decode {
     /// Score at which a candidate counts, 0–1 (a logit where the card says so).
     pub score_threshold: Option<f32>,
@@ -259,7 +262,7 @@ impl Card {
     /// `path` only names the card in the error.
     ///
     /// # Errors
-    /// Not TOML, a field missing or of the wrong type, a normalisation that divides by zero.
+    /// Not TOML, a field missing, unknown or of the wrong type, a normalisation that divides by zero.
     pub fn parse(text: &str, path: &Path) -> Result<Card, ModelError> {
         let error = |reason: String| ModelError::Card { path: path.into(), reason };
         let card: Card = toml::from_str(text).map_err(|e| error(e.to_string().trim().replace('\n', " ")))?;
@@ -370,5 +373,32 @@ mod tests {
         let text = TEXTS[0].1.replace("[preprocess]", "[preprocess]\nstd = 0.0\n#");
         let zero = Card::parse(&text, path).unwrap_err().to_string();
         assert!(zero.contains("std") || zero.contains("duplicate"), "{zero}");
+    }
+
+    #[test]
+    fn a_field_that_is_none_is_named_and_all_that_are_stand_in_the_docs() {
+        let docs = include_str!("../../docs/cards.md");
+        for (before, table, fields) in [
+            ("", "", 19),
+            ("[partners]", "partners.", 2),
+            ("[source]\nfrom = 'embedding'", "source.", 2),
+            ("[source]\nfrom = 'image'", "source.", 2),
+            ("[[input]]", "input.", 3),
+            ("[[output]]", "output.", 3),
+            ("[preprocess]", "preprocess.", 7),
+            ("[postprocess]", "postprocess.", 2),
+            ("[decode]", "decode.", 8),
+        ] {
+            let text = format!("{before}\ntypo = 1\n");
+            let error = Card::parse(&text, Path::new("x/card.toml")).unwrap_err().to_string();
+            let (_, known) = error.split_once("unknown field `typo`, expected").expect(&error);
+            let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+            assert_eq!(known.len(), fields, "{error}");
+            for field in known {
+                let row = format!("\n| `{table}{field}` |");
+                let is_told = docs.contains(&row) || docs.contains(&format!("\n| `{field}."));
+                assert!(is_told, "docs/cards.md has no row for {table}{field}");
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use gst::prelude::*;
 use super::*;
 use crate::{
     oracle::{Map, Photo, align, box_mask, gains, hull_mask, paste, swapped},
-    standin::{Family, families, write_family},
+    standin::{Family, Source, Swap, families, write_family},
 };
 
 const OVAL: [usize; 36] = [
@@ -104,6 +104,32 @@ fn each_family_gives_what_its_stand_in_should() {
     for family in families() {
         outcome(&family, 1, false, |_| {}).check(family.file);
     }
+}
+
+/// The example of `docs/cards.md`, and a network as the text there describes it.
+#[test]
+fn a_network_of_one_s_own_is_run_as_the_card_beside_it_says() {
+    let docs = include_str!("../../docs/cards.md");
+    let example = docs.split("\n```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let own = Family {
+        file: "mine_160.onnx",
+        swap: Swap {
+            size: 160,
+            mean: [0.52, 0.45, 0.4],
+            std: [0.25, 0.225, 0.2],
+            out_mean: 0.4,
+            out_std: 0.6,
+            source: Source::Vector { gain: 1.0, emap: false },
+            half: false,
+        },
+        unit: true,
+        template: "arcface_112_v2",
+        converter: None,
+        source_template: None,
+        card: Some(example),
+    };
+    assert!(families().iter().all(|family| family.swap.size != 160 && family.template != own.template));
+    outcome(&own, 1, false, |_| {}).check("the example of docs/cards.md");
 }
 
 #[test]

@@ -554,6 +554,8 @@ pub struct Family {
     pub converter: Option<(&'static str, f64)>,
     /// Template of the source image, where there is one.
     pub source_template: Option<&'static str>,
+    /// The card beside the file, where none is built in.
+    pub card: Option<&'static str>,
 }
 
 /// Every row of the table of families.
@@ -573,6 +575,7 @@ pub fn families() -> Vec<Family> {
         template,
         converter: None,
         source_template: None,
+        card: None,
     };
     let vector = Source::Vector { gain: 1.0, emap: false };
     let mapped = Source::Vector { gain: 1.0, emap: true };
@@ -619,7 +622,11 @@ pub fn families() -> Vec<Family> {
 
 /// Writes a family and what it needs into `folder`.
 pub fn write_family(family: &Family, folder: &Path) {
-    write(&swap(&family.swap), &folder.join(family.file));
+    let path = folder.join(family.file);
+    write(&swap(&family.swap), &path);
+    if let Some(card) = family.card {
+        std::fs::write(path.with_extension("toml"), card).unwrap();
+    }
     if let Source::Vector { .. } = family.swap.source {
         write(&recognizer(512), &folder.join("arcface_w600k_r50.onnx"));
     }
