@@ -4,6 +4,7 @@
 mod blocks;
 mod card;
 mod cuda;
+mod emap;
 mod error;
 mod find;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -26,6 +27,7 @@ mod winograd;
 pub use card::{
     Card, Channels, Decode, Dim, Layout, Origin, Partners, PerChannel, Postprocess, Preprocess, Role, Tensor,
 };
+pub(crate) use emap::emap;
 pub use error::ModelError;
 pub use find::{Model, Pack, Search, Wanted};
 pub use graph::{Places, Port, compare};

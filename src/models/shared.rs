@@ -1,7 +1,10 @@
 //! Models, loaded once a process however many elements use them.
 
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::{
     collections::HashMap,
+    fs::Metadata,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
     time::SystemTime,
@@ -25,6 +28,25 @@ mod batch;
 struct Stamp {
     bytes: u64,
     modified: Option<SystemTime>,
+    /// Device and inode, which a file that is put in its place has others of.
+    #[cfg(unix)]
+    place: (u64, u64),
+    /// Seconds and nanoseconds since 1970 of the last change to content or inode, which nobody can set.
+    #[cfg(unix)]
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(found: &Metadata) -> Stamp {
+        Stamp {
+            bytes: found.len(),
+            modified: found.modified().ok(),
+            #[cfg(unix)]
+            place: (found.dev(), found.ino()),
+            #[cfg(unix)]
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,7 +78,7 @@ static HASHES: Mutex<Option<HashMap<PathBuf, (Stamp, String)>>> = Mutex::new(Non
 pub fn hash(path: &Path) -> Result<String, ModelError> {
     let unreadable = |e: std::io::Error| ModelError::Unreadable { path: path.into(), reason: e.to_string() };
     let found = path.metadata().map_err(unreadable)?;
-    let stamp = Stamp { bytes: found.len(), modified: found.modified().ok() };
+    let stamp = Stamp::of(&found);
     let known = |hashes: &mut Option<HashMap<PathBuf, (Stamp, String)>>| {
         let known = hashes.get_or_insert_default().get(path)?;
         (known.0 == stamp && stamp.modified.is_some()).then(|| known.1.clone())
@@ -264,7 +286,34 @@ fn compare(given: &[f32], expected: &[f32]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::compare;
+    use std::{env, fs, process};
+
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = env::temp_dir().join(format!("faceswap-shared-{}-{name}", process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_in_another_s_place_is_noticed_though_size_and_time_are_the_same() {
+        let folder = folder("stamp");
+        let (path, new) = (folder.join("model.onnx"), folder.join("new.onnx"));
+        fs::write(&path, "one").unwrap();
+        let before = hash(&path).unwrap();
+        fs::write(&new, "two").unwrap();
+        let time = path.metadata().unwrap().modified().unwrap();
+        fs::File::options().write(true).open(&new).unwrap().set_modified(time).unwrap();
+        fs::rename(&new, &path).unwrap();
+        let found = path.metadata().unwrap();
+        assert_eq!((found.len(), found.modified().unwrap()), (3, time));
+        assert_ne!(hash(&path).unwrap(), before);
+        assert_eq!(hash(&path).unwrap(), sha256(&path).unwrap());
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn only_the_cpu_s_numbers_pass() {

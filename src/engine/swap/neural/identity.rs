@@ -11,7 +11,7 @@ use crate::{
         identity::{Portrait, Recognizer, norm},
         pool::Pool,
     },
-    models::{Card, Model, ModelError, Options, Origin, Session, onnx},
+    models::{self, Card, Model, ModelError, Options, Origin, Session},
 };
 
 /// What goes into `source` for one person, one image or vector.
@@ -38,7 +38,7 @@ pub struct Preparer {
 #[expect(clippy::large_enum_variant, reason = "one an element")]
 enum How {
     Image { template: Template, pixels: Pixels, pool: Pool },
-    Embedding { recognizer: Recognizer, converter: Option<Session>, emap: Option<Vec<f32>>, unit: bool },
+    Embedding { recognizer: Recognizer, converter: Option<Session>, emap: Option<Arc<[f32]>>, unit: bool },
 }
 
 /// The models that a swapper needs beside it.
@@ -75,7 +75,7 @@ impl Preparer {
                 let recognizer = Recognizer::load(model, options)?;
                 let size = recognizer.dimension();
                 let emap = match emap {
-                    true => Some(emap_of(swapper, wanted)?),
+                    true => Some(models::emap(swapper.path(), wanted)?),
                     false => None,
                 };
                 let converter = match &partners.converter {
@@ -157,17 +157,6 @@ impl Preparer {
         }
         Ok(Arc::new(Identity { values }))
     }
-}
-
-fn emap_of(swapper: &Session, size: usize) -> Result<Vec<f32>, ModelError> {
-    let card = swapper.path().with_extension("toml");
-    onnx::emap(&onnx::map(swapper.path())?, size).map_err(|reason| {
-        swapper.unusable(format!(
-            "{reason}; programs that simplify a model drop it: fetch the file as it was published, or put a card \
-            without emap beside it, named {}",
-            card.display()
-        ))
-    })
 }
 
 fn converted(converter: &mut Session, embedding: &[f32]) -> Result<Vec<f32>, ModelError> {
