@@ -289,6 +289,7 @@ mod tests {
     use std::{env, fs, process};
 
     use super::*;
+    use crate::models::Search;
 
     fn folder(name: &str) -> PathBuf {
         let folder = env::temp_dir().join(format!("faceswap-shared-{}-{name}", process::id()));
@@ -312,6 +313,30 @@ mod tests {
         assert_eq!((found.len(), found.modified().unwrap()), (3, time));
         assert_ne!(hash(&path).unwrap(), before);
         assert_eq!(hash(&path).unwrap(), sha256(&path).unwrap());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_model_is_loaded_once_and_leaves_with_its_last_session() {
+        let folder = folder("sessions");
+        let own = Search::default().recognizer().unwrap();
+        let copy = Model { path: folder.join("copy.onnx"), ..own.clone() };
+        fs::copy(&own.path, &copy.path).unwrap();
+        // Threads that no other test asks for.
+        let load = |model, threads| {
+            let options = Options { provider: Provider::Cpu, threads, ..Options::default() };
+            shared(model, &options, Size::Small, false).unwrap()
+        };
+        let (one, two) = (load(&own, 3), load(&copy, 3));
+        assert!(Arc::ptr_eq(&one, &two), "the same content was loaded twice");
+        assert!(!Arc::ptr_eq(&one, &load(&own, 5)), "it runs on as many threads as another asked for");
+        let left = Arc::downgrade(&one);
+        let sessions = [Session::of(&own, one), Session::of(&copy, two)];
+        let another = sessions[0].another();
+        drop(sessions);
+        assert!(left.upgrade().is_some());
+        drop(another);
+        assert!(left.upgrade().is_none(), "it stays without a user");
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -10,6 +10,7 @@ mod families;
 mod faults;
 mod golden;
 mod hybrid;
+mod loading;
 mod masks;
 mod oracle;
 mod providers;
