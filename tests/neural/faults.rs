@@ -424,44 +424,6 @@ fn a_provider_s_library_that_is_none_is_named() {
     }
 }
 
-/// A real plugin library, as those in PyPI's onnxruntime-ep-webgpu and onnxruntime-ep-openvino: a
-/// network runs on it, and one that fails there goes on on the CPU.
-#[test]
-#[ignore = "needs a plugin library: FACESWAP_LIBRARY=FILE and run it with --ignored"]
-fn a_provider_of_a_library_swaps_like_the_cpu() {
-    let library = std::env::var("FACESWAP_LIBRARY").expect("FACESWAP_LIBRARY");
-    let runtime = gstfaceswap::models::Search::default().runtime();
-    let devices = gstfaceswap::models::library_devices(library.as_ref(), runtime.as_deref()).unwrap();
-    println!("{devices:?}");
-    let folder = inswapper("plugin");
-    let with = |element: &gst::Element| element.set_property("execution-provider-library", &library);
-    let (cpu, _) = first_frame(&folder, "inswapper_128.onnx", |_| {});
-    let (given, stats) = first_frame(&folder, "inswapper_128.onnx", with);
-    println!("{}", stats.get::<&str>("execution-provider").unwrap());
-    assert_ne!(stats.get::<&str>("execution-provider"), Ok("cpu"));
-    let apart = given.iter().zip(&cpu).map(|(a, b)| a.abs_diff(*b)).max();
-    assert!(apart <= Some(2), "{apart:?} levels apart");
-
-    let spec = family("inswapper_128.onnx").swap;
-    write(&fragile(&spec, 0.6), &folder.join("inswapper_128.onnx"));
-    let photo = crate::oracle::Photo::open(&astronaut());
-    let bright: Vec<u8> = photo.rgb.iter().map(|v| 150 + v / 3).collect();
-    let info = rgb_info(photo.width as u32, photo.height as u32);
-    let mut rig = swapping(&info, &folder, "inswapper_128.onnx", with);
-    let engines: Vec<String> = [&photo.rgb, &bright, &photo.rgb]
-        .into_iter()
-        .enumerate()
-        .map(|(index, frame)| {
-            let out = rig.pass(stamped(&gst::Buffer::from_slice(frame.clone()), index as u64));
-            let mark = gst::meta::CustomMeta::from_buffer(&out, "FaceSwapMarkMeta").unwrap();
-            mark.structure().get::<String>("engine").unwrap()
-        })
-        .collect();
-    assert_eq!(engines, ["neural", "mesh", "neural"]);
-    says(&rig.complaint(), &["warning", "run failed", "until the network runs on the CPU"]);
-    assert_eq!(rig.element.property::<gst::Structure>("stats").get::<&str>("execution-provider"), Ok("cpu"));
-}
-
 /// The graph that stands in for timing must be one that ONNX Runtime runs.
 #[test]
 #[ignore = "half a gigabyte; run it with --ignored"]
