@@ -1,6 +1,7 @@
 //! A prepared source: the face's pixels, its mesh on them, and its light.
 
 use std::{
+    collections::VecDeque,
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
@@ -38,6 +39,8 @@ const THRESHOLD: f32 = 0.5;
 const PASSES: usize = 4;
 /// Photos that the mesh engine draws from; of more, the best.
 const MOST_PHOTOS: usize = 6;
+/// Sources of a loader that stay prepared, so that whoever shows one of them again need not wait; a few megabytes each.
+const RECENT: usize = 3;
 /// A narrower face than this is worth a warning.
 const SMALL: f32 = 80.0;
 
@@ -122,6 +125,8 @@ pub struct SourceLoader {
     /// Digests of both networks' files.
     networks: [String; 2],
     portraits: bool,
+    /// The newest last.
+    recent: VecDeque<Arc<Prepared>>,
 }
 
 impl SourceLoader {
@@ -135,7 +140,7 @@ impl SourceLoader {
         detector.give_back()?;
         let landmarker = Landmarker::load(&pack.landmarker, 1)?;
         let networks = [hash(&pack.detector.path)?, hash(&pack.landmarker.path)?];
-        Ok(SourceLoader { detector, landmarker, networks, portraits: false })
+        Ok(SourceLoader { detector, landmarker, networks, portraits: false, recent: VecDeque::new() })
     }
 
     /// Whether sources are also loaded for a swap network, which looks at every photo.
@@ -143,8 +148,8 @@ impl SourceLoader {
         self.portraits = portraits;
     }
 
-    /// Decodes, finds the face and prepares it; where a source of the same photos lives already, it is
-    /// shared. `paths` are files or folders of one person's photos, see [`expand`](super::expand). The mesh engine draws each
+    /// Decodes, finds the face and prepares it; where a source of the same photos lives already, or was
+    /// among the last that this loaded, it is shared. `paths` are files or folders of one person's photos, see [`expand`](super::expand). The mesh engine draws each
     /// place of the face from the photo that saw it best, of the six best photos.
     ///
     /// # Errors
@@ -154,6 +159,11 @@ impl SourceLoader {
         let networks = self.networks.clone();
         let prepared = prepared::shared(&paths, &networks, self.portraits, || self.prepare(&paths))?;
         let warnings = prepared.warnings.clone();
+        self.recent.retain(|known| !Arc::ptr_eq(known, &prepared));
+        self.recent.push_back(prepared.clone());
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
         Ok((Arc::new(Source::of(prepared)), warnings))
     }
 
@@ -254,5 +264,36 @@ impl SourceLoader {
             }
         }
         Ok(Some(sum))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Search;
+
+    #[test]
+    fn photos_shown_before_stay_prepared_and_then_leave() {
+        let search = Search::default();
+        let photo =
+            search.folders().iter().map(|folder| folder.join("demo/astronaut.png")).find(|p| p.is_file());
+        let photo = photo.expect("`make models` brings it");
+        let folder = std::env::temp_dir().join(format!("faceswap-recent-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let paths: Vec<PathBuf> = (0..=RECENT).map(|i| folder.join(format!("{i}.png"))).collect();
+        for path in &paths {
+            std::fs::copy(&photo, path).unwrap();
+        }
+        let mut loader = SourceLoader::new(&Pack::find(&search).unwrap()).unwrap();
+        let mut load = |i: usize| Arc::downgrade(&loader.load(&paths[i..=i]).unwrap().0.prepared);
+        let first = load(0);
+        let others: Vec<_> = (1..RECENT).map(&mut load).collect();
+        assert!(first.ptr_eq(&load(0)) && others.iter().all(|other| other.strong_count() > 0));
+        load(RECENT);
+        assert_eq!(others[0].strong_count(), 0, "more than the last stay");
+        assert!(first.strong_count() > 0, "the order is not that of showing");
+        drop(loader);
+        assert_eq!(first.strong_count(), 0, "it outlives its loader");
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }
