@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use common::{Watched as _, example, folder, models, repo};
+use common::{Watched as _, example, folder, models, repo, said};
 
 const CASES: &str = "resize/960x540,colour/960x540,blur/960x540,memory-of-a-frame/960x540,stage/detection/performance,\
     stage/light/960x540,network/landmarker,network/swapper,threads/one-frame-one-face,memory/resident/process,\
@@ -40,8 +40,7 @@ fn schema() -> jsonschema::Validator {
 /// Runs it, which must end with that status; both of its outputs.
 fn ends(status: i32, arguments: &[&str]) -> String {
     let output = benchmark(arguments);
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = said(&output);
     assert_eq!(output.status.code(), Some(status), "{arguments:?}\n{said}");
     said
 }

@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use common::{Watched as _, folder, hopper, models, repo};
+use common::{Watched as _, folder, hopper, models, repo, said};
 
 /// Runs a program that must succeed, as a user whose data folder is `home`; what it printed.
 fn run(home: &Path, program: &str, arguments: &str) -> String {
@@ -23,8 +23,7 @@ fn run(home: &Path, program: &str, arguments: &str) -> String {
         .env_remove("GST_FACESWAP_MODEL_DIR")
         .env_remove("ORT_DYLIB_PATH")
         .finish();
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text = said(&output);
     assert!(output.status.success(), "{program} {arguments}\n{text}");
     text
 }

@@ -14,7 +14,7 @@ use gstfaceswap::models::{
     library_devices, set_log_level, set_log_sink, sha256, small::Small,
 };
 
-use watch::Watched as _;
+use watch::{Watched as _, said};
 
 fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("models").join(name);
@@ -425,15 +425,14 @@ fn a_card_beside_the_file_wins() {
 
 /// Which runtime is loaded is decided once a process, so each case runs in one of its own.
 fn in_child(case: &str, runtime: Option<&Path>) -> String {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "child", "--ignored", "--nocapture"]).env("FACESWAP_CASE", case);
+    let mut command = watch::child("child");
+    command.env("FACESWAP_CASE", case);
     match runtime {
         Some(path) => command.env("ORT_DYLIB_PATH", path),
         None => command.env_remove("ORT_DYLIB_PATH"),
     };
     let output = command.finish();
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text = said(&output);
     assert!(output.status.success(), "{text}");
     text
 }

@@ -17,6 +17,7 @@ mod measure;
 pub mod onnx;
 mod operator;
 mod provider;
+mod role;
 mod runtime;
 mod session;
 mod shared;
@@ -25,7 +26,7 @@ pub(crate) mod store;
 mod winograd;
 
 pub use card::{
-    Card, Channels, Decode, Dim, Layout, Origin, Partners, PerChannel, Postprocess, Preprocess, Role, Tensor,
+    Card, Channels, Decode, Dim, Layout, Origin, Partners, PerChannel, Postprocess, Preprocess, Tensor,
 };
 pub(crate) use emap::emap;
 pub use error::ModelError;
@@ -35,6 +36,7 @@ pub use identify::sha256;
 pub use library::{LibraryDevice, library_devices};
 pub use measure::{Measured, fastest};
 pub use provider::{Options, Provider};
+pub use role::Role;
 pub(crate) use runtime::forbid_telemetry;
 pub use runtime::{
     LIBRARY, LogLevel, LogSink, load as load_runtime, loaded as runtime_loaded, set_log_level, set_log_sink,

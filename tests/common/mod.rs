@@ -1,6 +1,6 @@
 //! What the element's tests share.
 
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub mod film;
 mod watch;
@@ -17,7 +17,7 @@ use std::{
 use gst::prelude::*;
 use gst_video::{VideoFormat, VideoInfo, VideoInfoBuilder};
 
-pub use watch::Watched;
+pub use watch::{Watched, child, said};
 
 pub const FORMATS: [VideoFormat; 10] = [
     VideoFormat::Nv12,

@@ -1,4 +1,5 @@
 //! Programs that a test waits for, but not for ever.
+#![allow(dead_code)]
 
 use std::{
     io::Read,
@@ -10,6 +11,19 @@ use std::{
 
 /// What no program of a test takes on the slowest machine, what cargo builds for it included.
 const LIMIT: Duration = Duration::from_secs(1200);
+
+/// One test that is ignored otherwise, to be run in a process of its own.
+pub fn child(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--ignored", "--nocapture"]);
+    command
+}
+
+/// What a program wrote to both its outputs.
+pub fn said(output: &Output) -> String {
+    let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    out.into_owned() + &err
+}
 
 pub trait Watched {
     /// As [`Command::output`]; panics with what was said, and where every thread stood, when the program

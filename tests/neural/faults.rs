@@ -293,7 +293,7 @@ fn a_network_that_fails_on_a_frame_loses_none() {
     let spec = family("inswapper_128.onnx").swap;
     write(&fragile(&spec, 0.6), &folder.join("inswapper_128.onnx"));
     let photo = crate::oracle::Photo::open(&astronaut());
-    let bright: Vec<u8> = photo.rgb.iter().map(|v| 150 + v / 3).collect();
+    let bright = crate::trouble::brighter(&photo);
     let info = rgb_info(photo.width as u32, photo.height as u32);
     let mut rig = swapping(&info, &folder, "inswapper_128.onnx", |_| {});
     let frames = [photo.rgb.clone(), bright, photo.rgb];
@@ -476,6 +476,6 @@ fn a_full_disk_stops_nothing() {
         println!("NOT TESTED: no disk can be mounted here");
         return;
     }
-    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    let said = said(&run);
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
 }

@@ -1,7 +1,5 @@
 //! Loading networks: what the application is told of it, and what elements share.
 
-use std::process::Command;
-
 use super::*;
 use crate::{
     oracle::Photo,
@@ -79,8 +77,7 @@ fn child_of_elements_that_come_and_go() {
 /// What ONNX Runtime logs tells how often it loads a network.
 #[test]
 fn elements_share_their_networks_which_leave_with_the_last() {
-    let run = Command::new(std::env::current_exe().unwrap())
-        .args(["loading::child_of_elements_that_come_and_go", "--exact", "--ignored", "--nocapture"])
+    let run = child("loading::child_of_elements_that_come_and_go")
         .env("GST_DEBUG", "faceswap:LOG")
         .env("GST_DEBUG_NO_COLOR", "1")
         .finish();

@@ -12,6 +12,7 @@ use super::*;
 use crate::{
     oracle::Photo,
     standin::{absurd_at, families, swap, write, write_family},
+    trouble::{WAYS, brighter, under_way},
 };
 
 /// What the provider is called in the statistics.
@@ -65,7 +66,7 @@ impl Passing {
     fn new(folder: &Path, set: impl FnOnce(&gst::Element)) -> Passing {
         init();
         let photo = Photo::open(&astronaut());
-        let bright: Vec<u8> = photo.rgb.iter().map(|v| 150 + v / 3).collect();
+        let bright = brighter(&photo);
         let info = rgb_info(photo.width as u32, photo.height as u32);
         let [plain, bright] = [photo.rgb, bright].map(gst::Buffer::from_slice);
         let rig = swapping(&info, folder, "inswapper_128.onnx", set);
@@ -102,24 +103,16 @@ impl Passing {
     }
 }
 
-/// By how many frames are in flight, and how many faces share a run.
-const FLIGHTS: [(u32, u32); 3] = [(0, 1), (3, 1), (6, 4)];
-
-fn fly(element: &gst::Element, (depth, batch): (u32, u32)) {
-    element.set_property("max-in-flight", depth);
-    element.set_property("batch-size", batch);
-}
-
 #[test]
 #[ignore = "run by the others in a process of its own"]
 fn child_failing() {
     let folder = folder("provider-fails");
     write_family(&families()[0], &folder);
     write(&absurd_at(&swap(&families()[0].swap), "target", 0.6..2.0), &folder.join("inswapper_128.onnx"));
-    for flight in FLIGHTS {
+    for way in WAYS {
         let mut passing = Passing::new(&folder, |element| {
             on_provider(element);
-            fly(element, flight);
+            under_way(way)(element);
         });
         (0..6).for_each(|index| passing.push(index == 3));
         eventually("the network on the CPU", || {
@@ -133,26 +126,23 @@ fn child_failing() {
             engines == ["neural", "mesh", "neural"]
         });
         let (rig, engines) = passing.end();
-        assert_eq!(engines, ["neural", "mesh", "neural"], "{flight:?}");
+        assert_eq!(engines, ["neural", "mesh", "neural"], "{way:?}");
         let text = rig.complaint();
         for part in ["warning", "inswapper_128.onnx", "no numbers", "until the network runs on the CPU"] {
-            assert!(text.contains(part), "{flight:?}: no {part:?} in: {text}");
+            assert!(text.contains(part), "{way:?}: no {part:?} in: {text}");
         }
     }
 }
 
 /// Runs one of the above on OpenVINO.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn on_openvino(child: &str) {
+fn on_openvino(test: &str) {
     let release = library().parent().unwrap().to_owned();
     let target = release.ancestors().find(|folder| folder.join("openvino").is_dir());
     let runtime =
         target.expect("no folder openvino: `make openvino` brings it").join("openvino/libonnxruntime.so");
-    let run = std::process::Command::new(env::current_exe().unwrap())
-        .args([child, "--exact", "--ignored", "--nocapture"])
-        .env("ORT_DYLIB_PATH", runtime)
-        .finish();
-    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    let run = child(test).env("ORT_DYLIB_PATH", runtime).finish();
+    let said = said(&run);
     println!("{said}");
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
 }

@@ -18,9 +18,10 @@ const FRAMES: u64 = 10;
 /// The frame that the network goes wrong on; those after it are as the first.
 const BRIGHT: u64 = 5;
 /// Frames in flight, and faces a run.
-const WAYS: [(u32, u32); 4] = [(0, 1), (3, 1), (0, 4), (3, 4)];
+pub const WAYS: [(u32, u32); 4] = [(0, 1), (3, 1), (0, 4), (3, 4)];
 
-fn brighter(photo: &Photo) -> Vec<u8> {
+/// Too bright for the networks here.
+pub fn brighter(photo: &Photo) -> Vec<u8> {
     photo.rgb.iter().map(|v| 150 + v / 3).collect()
 }
 
@@ -66,7 +67,7 @@ fn network(name: &str, how: fn(&ModelProto, &str, std::ops::Range<f64>) -> Model
     folder
 }
 
-fn under_way((depth, batch): (u32, u32)) -> impl Fn(&gst::Element) {
+pub fn under_way((depth, batch): (u32, u32)) -> impl Fn(&gst::Element) {
     move |element: &gst::Element| {
         element.set_property("max-in-flight", depth);
         element.set_property("batch-size", batch);

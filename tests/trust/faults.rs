@@ -120,12 +120,10 @@ fn a_cache_that_cannot_be_written_is_named_before_a_frame_comes() {
 #[test]
 fn nothing_of_the_user_s_environment_is_needed_but_the_models() {
     // No home, no data folder, no locale, no font: those of the label are compiled in.
-    let run = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["isolation::child", "--exact", "--ignored", "--nocapture"])
+    let run = child("isolation::child")
         .env_clear()
         .env("GST_FACESWAP_MODEL_DIR", models())
         .env("GST_REGISTRY", folder("trust-registry").join("registry.bin"))
         .finish();
-    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    assert!(run.status.success() && said(&run).contains("1 passed"), "{}", said(&run));
 }

@@ -38,7 +38,7 @@ fn behind(command: &[&str]) -> Option<String> {
         .args(child)
         .env_remove("DISPLAY")
         .finish();
-    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    let said = said(&run);
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
     Some(said)
 }

@@ -112,8 +112,7 @@ impl Segmenter {
         let mut sum = 0.0;
         self.mask.clear();
         self.mask.extend((0..area).map(|at| {
-            let scores = (0..kinds).map(|kind| output[kind * area + at]);
-            sum += scores.clone().sum::<f32>();
+            let scores = (0..kinds).map(|kind| output[kind * area + at]).inspect(|score| sum += score);
             let best = scores.enumerate().fold((0, f32::NEG_INFINITY), |a, b| if b.1 > a.1 { b } else { a });
             f32::from(u8::from(self.classes.contains(&best.0)))
         }));
