@@ -159,7 +159,7 @@ pub(in crate::element) fn specs() -> Vec<glib::ParamSpec> {
             .mutable_playing()
             .build(),
         share("opacity", "Opacity", "How much of the swapped face shows; 0 leaves the frame untouched", p.opacity),
-        share("shape", "Shape", "How far eyes, brows, nose and lips move to where the source has them; mesh engine", p.shape),
+        share("shape", "Shape", "How far eyes, brows, nose, lips and jaw move to where the source has them; mesh engine", p.shape),
         glib::ParamSpecDouble::builder("sharpness")
             .nick("Sharpness")
             .blurb("Sharpness of the swapped face: 0 is the picture's own, -1 softer, 1 as sharp as the source is; mesh engine")
