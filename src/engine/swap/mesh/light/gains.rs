@@ -1,16 +1,13 @@
 //! From one face's slow part to another's.
 
 use super::{
-    Colours, Gains, Lows, Scratch, Source, TRIANGLES, features, log_luma, luma,
+    Gains, Lows, Scratch, Source, features,
+    hair::hide_behind_hair,
+    luma,
     seam::{Target, calm, close_seam},
     slow::lows,
-    tables::*,
 };
-use crate::engine::{
-    geometry::smoothstep,
-    params::ColourMatch,
-    swap::mesh::topology::{VERTICES, topology},
-};
+use crate::engine::{params::ColourMatch, swap::mesh::topology::VERTICES};
 
 /// Largest change of the face's mean luminance that is followed in full, in levels: beyond it the
 /// person's own complexion shows through.
@@ -63,31 +60,10 @@ pub(crate) fn gains(source: Source<'_>, mode: ColourMatch, scratch: &mut Scratch
         let gleam = (room(&base) / room(from)).min(1.0);
         *out = [contrast.clamp(0.3, 1.8), base[0], base[1], base[2], 1.0, gleam];
     }
+    let target = Target { colours: target, seen, skin: &skin, mean: of_target };
     if mode == ColourMatch::Light {
-        let target = Target { colours: target, seen, skin: &skin, mean: of_target };
         calm(target, &slow, source, out);
         close_seam(target, source, sums, out);
     }
-    hide_behind_hair(target, seen, &skin, out);
-}
-
-/// Darkness, in log luminance below that of skin, at which a triangle of the forehead or temples is
-/// half taken for hair.
-const HAIR: f32 = 0.5;
-
-/// Lets the target's hair lie over the swap.
-fn hide_behind_hair(target: &Colours, seen: &[bool; TRIANGLES], skin: &[f32; REGIONS], out: &mut Gains) {
-    let bare = |i: usize| {
-        let darker = skin[usize::from(TABLES.region[i])] - log_luma(&target[i]);
-        if !TABLES.hairline[i] || !seen[i] || darker <= 0.0 {
-            return 1.0;
-        }
-        let x = (darker / HAIR).powi(3);
-        1.0 / (1.0 + x * x)
-    };
-    for (out, around) in out.iter_mut().zip(&topology().around) {
-        let sum: f32 = around.iter().map(|&i| bare(usize::from(i))).sum();
-        let mean = sum / around.len().max(1) as f32;
-        out[4] = smoothstep(0.3, 0.8, mean);
-    }
+    hide_behind_hair(target, out);
 }

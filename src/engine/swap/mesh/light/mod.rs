@@ -12,6 +12,7 @@
 
 mod features;
 mod gains;
+mod hair;
 mod sample;
 mod seam;
 mod slow;

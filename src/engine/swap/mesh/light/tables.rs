@@ -14,12 +14,23 @@ pub(super) const SIGMA_CHROMA: f32 = 0.1;
 /// Reach inward of what sets the swap apart from the target at the mask's edge, in face widths.
 const SIGMA_SEAM: f32 = 0.04;
 
+/// What may lie over a triangle of the swap.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Hair {
+    None,
+    Head,
+    Beard,
+}
+
 pub(super) struct Tables {
     /// Weight of a triangle as a witness of light, times its area on the canonical face.
     pub prior: Vec<f32>,
     pub region: Vec<u8>,
-    /// Whether hair may hang over a triangle.
-    pub hairline: Vec<bool>,
+    /// What may lie over a triangle.
+    pub hair: Vec<Hair>,
+    /// Triangles of the mask's edge below the mouth, each with its area in space and on which side of the middle it
+    /// lies.
+    pub chin: Vec<(usize, f32, f32)>,
     /// `TRIANGLES` rows of `VERTICES` weights.
     pub narrow: Vec<f32>,
     pub wide: Vec<f32>,
@@ -44,7 +55,8 @@ pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     let mut tables = Tables {
         prior: Vec::with_capacity(TRIANGLES),
         region: Vec::with_capacity(TRIANGLES),
-        hairline: Vec::with_capacity(TRIANGLES),
+        hair: Vec::with_capacity(TRIANGLES),
+        chin: Vec::new(),
         narrow: Vec::with_capacity(TRIANGLES * VERTICES),
         wide: Vec::with_capacity(TRIANGLES * VERTICES),
         rim: Vec::new(),
@@ -80,11 +92,19 @@ pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
             }
         };
         tables.prior.push(witness * area);
-        tables.hairline.push(ring <= 3 && centre[1] < 0.05);
+        tables.hair.push(match centre {
+            [_, y, _] if ring <= 3 && y < 0.05 => Hair::Head,
+            [_, y, _] if (y > 0.36 || ring <= 3) && !near(centre, &t.lips_outer, 0.05) => Hair::Beard,
+            _ => Hair::None,
+        });
         if ring == 0 {
             let normal = topology::normal(face, *tri);
             let whole = 0.5 * normal.iter().map(|c| c * c).sum::<f32>().sqrt();
-            tables.rim.push((tables.region.len() as u16, whole));
+            let index = tables.region.len();
+            tables.rim.push((index as u16, whole));
+            if centre[1] > 0.42 {
+                tables.chin.push((index, whole, centre[0]));
+            }
             tables.seam.extend(face.iter().map(|v| closeness(v, &centre, SIGMA_SEAM)));
         }
         tables.region.push(match centre {

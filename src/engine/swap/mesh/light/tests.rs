@@ -104,22 +104,45 @@ fn of_another_person_a_bright_patch_leaves_with_the_source_s_light_and_a_dark_on
     assert!(of(118.0, false) > 0.4 * dark, "of the same person it is a shadow: {}", of(118.0, false));
 }
 
-#[test]
-fn hair_on_the_forehead_and_a_beard_count_little() {
+/// What is left of the swap on a face that is black where `hairy` has a triangle's middle: at each vertex 0 to 1.
+fn shown_beside(hairy: impl Fn(f32, f32) -> bool) -> Vec<f32> {
     let t = topology();
-    for hairy in [|y: f32| y < -0.45, |y: f32| y > 0.25] {
-        let mut target = flat([150.0; 3]);
-        for (tri, c) in t.triangles.iter().zip(target.iter_mut()) {
-            if tri.iter().any(|&v| hairy(t.canonical[usize::from(v)][1])) {
-                *c = [20.0; 3];
-            }
+    let mut target = flat([150.0; 3]);
+    for (tri, c) in t.triangles.iter().zip(target.iter_mut()) {
+        let middle = |k: usize| tri.iter().map(|&v| t.canonical[usize::from(v)][k]).sum::<f32>() / 3.0;
+        if hairy(middle(0), middle(1)) {
+            *c = [20.0; 3];
         }
-        let out = run(&flat([150.0; 3]), target, ColourMatch::Light);
-        let hidden = out.iter().filter(|g| g[4] < 0.1).count();
-        assert_eq!(hidden > 10, hairy(-1.0), "{hidden}");
-        let darkest = out.iter().map(|g| g[1]).fold(255.0, f32::min);
-        assert!(darkest > 120.0, "{darkest}");
     }
+    let out = run(&flat([150.0; 3]), target, ColourMatch::Light);
+    let darkest = out.iter().map(|g| g[1]).fold(255.0, f32::min);
+    assert!(darkest > 120.0, "{darkest}");
+    out.iter().map(|g| g[4]).collect()
+}
+
+#[test]
+fn hair_on_the_forehead_and_a_beard_that_goes_on_below_lie_over_the_swap() {
+    let t = topology();
+    let fringe = shown_beside(|_, y| y < -0.45);
+    assert!(fringe.iter().filter(|s| **s < 0.1).count() > 10);
+    assert!(t.canonical.iter().zip(&fringe).all(|(p, shown)| p[1] < 0.0 || *shown == 1.0));
+    const CHIN: usize = 152;
+    let beard = shown_beside(|_, y| y > 0.38);
+    assert!(beard[CHIN] < 0.1, "{}", beard[CHIN]);
+    assert!(t.lips_outer.iter().all(|&v| beard[usize::from(v)] == 1.0));
+    assert!(t.canonical.iter().zip(&beard).all(|(p, shown)| p[1] > 0.25 || *shown == 1.0));
+}
+
+#[test]
+fn a_shadow_on_one_side_of_the_chin_and_stubble_inside_the_oval_are_no_beard() {
+    let t = topology();
+    assert!(shown_beside(|x, y| y > 0.38 && x > 0.0).iter().all(|shown| *shown == 1.0));
+    let ring = |x: f32, y: f32| {
+        let near =
+            |v: &u16| (t.canonical[usize::from(*v)][0] - x).hypot(t.canonical[usize::from(*v)][1] - y) < 0.06;
+        t.oval.iter().any(near)
+    };
+    assert!(shown_beside(|x, y| y > 0.38 && !ring(x, y)).iter().all(|shown| *shown == 1.0));
 }
 
 /// A face of medium skin with another colour at the mask's edge.
