@@ -16,15 +16,16 @@ const BEARD: (f32, f32) = (0.2, 0.32);
 /// Lets the target's hair lie over the swap, and a beard that goes on beyond the mask's edge: under a shaved chin it
 /// would be left as a dark rim.
 pub(super) fn hide_behind_hair(target: Target<'_>, gains: &mut Gains) {
-    let skin = |i: usize| target.skin[usize::from(TABLES.region[i])];
-    let hair = |darker: f32| 1.0 - 1.0 / (1.0 + (darker.max(0.0) / HAIR).powi(6));
-    let beard = |i: usize| hair(skin(i) - log_luma(&target.colours[i]));
+    let hair = |i: usize| {
+        let darker = target.skin[usize::from(TABLES.region[i])] - log_luma(&target.colours[i]);
+        1.0 - 1.0 / (1.0 + (darker.max(0.0) / HAIR).powi(6))
+    };
     let sides = [-1.0, 1.0].map(|side| {
         let (mut total, mut dark) = (1e-9, 0.0);
         for &(i, area, _) in TABLES.chin.iter().filter(|(_, _, x)| x * side > 0.0) {
             if target.seen[i] {
                 total += area;
-                dark += area * beard(i);
+                dark += area * hair(i);
             }
         }
         dark / total
@@ -32,8 +33,8 @@ pub(super) fn hide_behind_hair(target: Target<'_>, gains: &mut Gains) {
     let bearded = smoothstep(BEARD.0, BEARD.1, sides[0].min(sides[1]));
     let bare = |i: usize| match TABLES.hair[i] {
         _ if !target.seen[i] => 1.0,
-        Hair::Head => 1.0 - hair(skin(i) - log_luma(&target.colours[i])),
-        Hair::Beard if bearded > 0.0 => 1.0 - bearded * beard(i),
+        Hair::Head => 1.0 - hair(i),
+        Hair::Beard if bearded > 0.0 => 1.0 - bearded * hair(i),
         _ => 1.0,
     };
     let shown: [f32; VERTICES] = std::array::from_fn(|v| {
