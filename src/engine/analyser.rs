@@ -36,7 +36,7 @@ const GAP: Duration = Duration::from_secs(2);
 pub struct Analyser {
     pool: Pool,
     finder: Finder,
-    landmarker: Landmarker,
+    landmarker: Arc<Landmarker>,
     tracker: Tracker,
     selector: Selector,
     people: Option<Box<People>>,
@@ -52,7 +52,7 @@ pub struct Analyser {
 }
 
 impl Analyser {
-    pub(super) fn new(detector: Detector, landmarker: Landmarker, pool: Pool) -> std::io::Result<Self> {
+    pub(super) fn new(detector: Detector, landmarker: Arc<Landmarker>, pool: Pool) -> std::io::Result<Self> {
         Ok(Analyser {
             pool,
             finder: Finder::new(detector)?,

@@ -8,8 +8,8 @@ use super::{
     params::ColourMatch,
     plan::Face,
     swap::mesh::{
-        bake::Skin, chroma, grain, lids::Lids, light, occlusion::Occlusion, shape::Usual, topology::VERTICES,
-        worn::Worn,
+        bake::Skin, chroma, grain, lids::Lids, light, occlusion::Occlusion, registration::Registration,
+        shape::Usual, topology::VERTICES, worn::Worn,
     },
 };
 
@@ -34,10 +34,13 @@ pub(super) struct Light {
     unseen: (i32, Duration),
     pub occlusion: Occlusion,
     pub lids: Lids,
+    pub registration: Registration,
     /// Of the target's picture, smoothed in time.
     pub sharpness: f32,
     pub noise: f32,
     pub coloured: f32,
+    /// How likely it is the source's own face, 0–1.
+    pub alike: f32,
     values: Vec<f32>,
 }
 
@@ -54,9 +57,11 @@ impl Default for Light {
             unseen: (0, Duration::ZERO),
             occlusion: Occlusion::default(),
             lids: Lids::default(),
+            registration: Registration::default(),
             sharpness: 0.0,
             noise: 0.0,
             coloured: 1.0,
+            alike: 0.0,
             values: Vec::new(),
         }
     }
@@ -74,8 +79,9 @@ impl Light {
             }
         }
         let mut new = [[0.0; 6]; VERTICES];
-        light::gains(source.light(), params.colour_match, scratch, &mut new);
+        let alike = light::gains(source.light(), params.colour_match, scratch, &mut new);
         let slowly = if fresh { 1.0 } else { SLOWLY };
+        self.alike += slowly * (alike - self.alike);
         let (target, seen) = (&scratch.target, &scratch.seen);
         self.coloured += slowly * (chroma::colourfulness(target, |i| seen[i]) - self.coloured);
         if params.colour_match != ColourMatch::None {

@@ -1,6 +1,6 @@
 //! One frame through all stages.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Analyser, EngineError, Frame, NetworkPort, Painter, Params, PeoplePort, Plan, Report, Source,
@@ -36,11 +36,12 @@ impl Engine {
         let threads = crate::control::threads(threads);
         let panicked = |e: std::io::Error| EngineError::Panicked(format!("no thread could be started: {e}"));
         let pool = Pool::new(threads).map_err(panicked)?;
-        let landmarker = Landmarker::load(&pack.landmarker, threads)?;
+        // One more than analysis runs at once, for the painter's looks.
+        let landmarker = Arc::new(Landmarker::load(&pack.landmarker, threads + 1)?);
         let detector = Detector::load(&pack.detector, threads)?;
         Ok(Engine {
-            analyser: Analyser::new(detector, landmarker, pool.clone()).map_err(panicked)?,
-            painter: Painter::new(pool),
+            analyser: Analyser::new(detector, landmarker.clone(), pool.clone()).map_err(panicked)?,
+            painter: Painter::new(pool, Some(landmarker)),
             plan: Plan::default(),
             report: Report::default(),
         })

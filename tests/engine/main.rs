@@ -12,6 +12,7 @@ mod hybrid;
 mod losses;
 mod motion;
 mod picture;
+mod registration;
 mod sources;
 
 use std::{

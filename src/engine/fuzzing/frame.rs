@@ -105,7 +105,8 @@ fn see(u: &mut Unstructured<'_>, view: &mut Frame<'_>) -> Result<()> {
             assert!(out.iter().all(|v| (0.0..=1.0).contains(v)), "{crop:?}");
         }
     }
-    let (mut painter, mut plan, mut report) = (Painter::new(pool()), Plan::default(), Report::default());
+    let (mut painter, mut plan, mut report) =
+        (Painter::new(pool(), None), Plan::default(), Report::default());
     let params = params(u)?;
     for number in 0..u.int_in_range(1..=2u64)? {
         plan.clear();

@@ -32,7 +32,7 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
     }
     let params = params(u)?;
     let (mut tracker, mut selector, mut painter) =
-        (Tracker::default(), Selector::default(), Painter::new(pool()));
+        (Tracker::default(), Selector::default(), Painter::new(pool(), None));
     let (mut plan, mut report, mut found) = (Plan::default(), Report::default(), Vec::new());
     let mut pixels = vec![100u8; SIZE.0 * SIZE.1 * 3 / 2];
     let mut time = Duration::ZERO;

@@ -6,6 +6,7 @@ use super::{
     super::{
         EngineError, Frame, Plan, Report,
         frame::Region,
+        landmarks::CropBox,
         plan::{Face, Show, Work},
         process::each,
         swap::{cover::cover, mesh::Look},
@@ -13,6 +14,8 @@ use super::{
     Painter,
 };
 
+/// A swap less opaque than this is not read as the source's face.
+const SEEN: f32 = 0.5;
 /// The label stays this long after the last swap.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -32,6 +35,7 @@ impl Painter {
                 light.worn.forget();
                 light.occlusion.forget();
                 light.lids.forget();
+                light.registration.forget();
                 self.lights.push(light);
             }
         }
@@ -62,8 +66,10 @@ impl Painter {
             }
             light.occlusion.observe(frame, &face.raw, plan.dt);
             light.lids.observe(frame, &face.raw, plan.dt);
+            let source = work.shown(face);
+            light.registration.advance((source.id(), work.params.shape), plan.dt);
             if relight || face.fresh || !light.lit {
-                let skin = &work.shown(face).view().skin;
+                let skin = &source.view().skin;
                 light.measure(frame, face, skin, plan.dt, work.params);
             }
             Ok(())
@@ -104,9 +110,11 @@ impl Painter {
                         worn: &light.worn,
                         lids: &light.lids,
                         occlusion: &light.occlusion,
+                        registration: &light.registration,
                         sharpness: light.sharpness,
                         noise: light.noise,
                         coloured: light.coloured,
+                        alike: light.alike,
                         time: u64::try_from(plan.time.as_nanos()).unwrap_or(0),
                     };
                     let region = self.swap.draw(frame, &face.mesh, look, params, &mut self.pool);
@@ -118,6 +126,26 @@ impl Painter {
             }
         };
         drawn.map_err(EngineError::Panicked)
+    }
+
+    /// Looks at one of the faces that the mesh engine drew, where it is time to.
+    pub(super) fn register(&mut self, frame: &Frame<'_>, work: Work<'_>) -> Result<(), EngineError> {
+        let Work { plan, params, .. } = work;
+        let Some(landmarker) = self.landmarker.as_ref().filter(|_| params.opacity > SEEN) else {
+            return Ok(());
+        };
+        let apart = |track: u64| {
+            self.neural.as_ref().is_some_and(|neural| neural.has(track))
+                || self.hybrid.as_ref().is_some_and(|hybrid| hybrid.covers(track))
+        };
+        let due = self.lights.iter_mut().find_map(|light| {
+            let face = plan.of_track(light.track).filter(|face| face.is_swapped() && !apart(face.track))?;
+            (light.lit && light.registration.is_due()).then_some((light, face))
+        });
+        let Some((light, face)) = due else { return Ok(()) };
+        light
+            .registration
+            .look(&face.raw, |mesh| Ok(landmarker.run(frame, CropBox::of_mesh(&face.raw), mesh)? >= 0.0))
     }
 
     pub(super) fn label(

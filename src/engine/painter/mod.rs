@@ -14,6 +14,7 @@ use super::{
     frame::{Layer, Region},
     geometry::{Point, Rect},
     label::Label,
+    landmarks::Landmarker,
     lights::Light,
     plan::Work,
     pool::Pool,
@@ -31,6 +32,8 @@ use networks::Begun;
 #[derive(Debug)]
 pub struct Painter {
     pool: Pool,
+    /// Looks at what was drawn.
+    landmarker: Option<Arc<Landmarker>>,
     swap: MeshSwap,
     neural: Option<Box<NeuralSwap>>,
     hybrid: Option<Box<HybridSwap>>,
@@ -50,9 +53,10 @@ pub struct Painter {
 }
 
 impl Painter {
-    pub(super) fn new(pool: Pool) -> Self {
+    pub(super) fn new(pool: Pool, landmarker: Option<Arc<Landmarker>>) -> Self {
         Painter {
             pool,
+            landmarker,
             swap: MeshSwap::default(),
             neural: None,
             hybrid: None,
@@ -185,6 +189,7 @@ impl Painter {
                 self.swapped_at = Some(plan.time);
             }
         }
+        self.register(frame, work)?;
         let enhancing = Instant::now();
         self.enhance(frame, work, &drawn, report)?;
         report.times.enhance = enhancing.elapsed();

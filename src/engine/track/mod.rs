@@ -9,4 +9,5 @@ mod tracker;
 pub(crate) use cut::SceneCut;
 pub(crate) use motion::Patch;
 pub(crate) use select::Selector;
+pub(crate) use smooth::fit as pose;
 pub(crate) use tracker::{COVER, State, Track, Tracker};

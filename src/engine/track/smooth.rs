@@ -52,8 +52,8 @@ impl Default for Smoother {
     }
 }
 
-/// Rigid vertices: those that do not speak.
-pub(super) fn fit(mesh: &Mesh) -> Option<Similarity> {
+/// What brings the canonical face to `mesh`, by the vertices that do not speak.
+pub(crate) fn fit(mesh: &Mesh) -> Option<Similarity> {
     let canonical = &topology().canonical;
     let rigid = (0..VERTICES).filter(|&v| canonical[v][1] < 0.2);
     Similarity::fit(rigid.map(|v| {

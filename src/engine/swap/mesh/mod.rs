@@ -13,6 +13,7 @@ pub(crate) mod light;
 pub(crate) mod occlusion;
 mod patch;
 pub(crate) mod raster;
+pub(crate) mod registration;
 pub(crate) mod rim;
 pub(crate) mod shape;
 pub(crate) mod texture;
@@ -24,6 +25,7 @@ use lids::Lids;
 use occlusion::Occlusion;
 use patch::Patches;
 use raster::{Brush, Image, Ink, Vertex, triangle};
+use registration::Registration;
 use shape::Usual;
 use topology::{Mesh, VERTICES, topology};
 use worn::Worn;
@@ -35,6 +37,10 @@ use crate::engine::{
     params::{ColourMatch, Owner, Params},
     pool::Pool,
 };
+
+/// Power of how likely both faces are one person's, by which the source's shape is left out: other people of
+/// much the same skin reach a half.
+const ALIKE: i32 = 4;
 
 /// Working memory of the mesh engine, kept from frame to frame.
 #[derive(Debug)]
@@ -106,12 +112,15 @@ pub(crate) struct Look<'a> {
     pub worn: &'a Worn,
     pub lids: &'a Lids,
     pub occlusion: &'a Occlusion,
+    pub registration: &'a Registration,
     /// Of the target, see [`light::of_frame`].
     pub sharpness: f32,
     /// Of the target, see [`grain::of_frame`].
     pub noise: f32,
     /// How coloured the target is, see [`chroma::colourfulness`].
     pub coloured: f32,
+    /// How likely both faces are one person's, 0–1: that has the shape already.
+    pub alike: f32,
     /// Of the frame in the stream, in nanoseconds.
     pub time: u64,
 }
@@ -132,7 +141,9 @@ impl MeshSwap {
     ) -> Result<Option<Region>, String> {
         let t = topology();
         let view = look.view;
-        let moves = look.usual.move_towards(&view.shape, params.shape, mesh, &mut self.moved);
+        let shape = params.shape * (1.0 - look.alike.powi(ALIKE));
+        let moves = look.usual.move_towards(&view.shape, shape, mesh, &mut self.moved);
+        let moves = look.registration.apply(mesh, &mut self.moved) || moves;
         look.lids.close(&mut self.moved);
         rim::facing(&self.moved, &mut self.normals);
         let shut = look.lids.shut();

@@ -10,21 +10,17 @@ use std::{sync::LazyLock, time::Duration};
 
 use super::topology::{Mesh, VERTICES, topology};
 
-/// How much sooner than the brows the eyes, the nose and the outline are where the source has them: they show no
-/// expression.
+/// How much sooner than the brows all else is where the source has it, since brows show expression.
 const SOON: f32 = 2.0;
-/// How much later the lips are, up to half the way: of all features they move the most landmarks for the likeness
-/// that they give (24 people on six clips).
-const LATE: f32 = 0.5;
 /// Share of the outline's offset down that is taken: the chin goes down where the mouth opens.
 const DOWN: f32 = 0.7;
 /// Largest offset of a feature and of the outline, in face widths.
 const BOUND: f32 = 0.07;
 const BOUND_OUTLINE: f32 = 0.14;
 /// Share of the brows' offset that is taken; the rest may be expression.
-const BROWS: f32 = 0.4;
+const BROWS: f32 = 0.8;
 /// Power of the lips' widths' ratio: a smile widens them too.
-const SMILE: f32 = 0.35;
+const SMILE: f32 = 0.25;
 /// Time constant of the target's averaged face in seconds.
 const TAU: f32 = 1.5;
 /// Radians between two poses up to which offsets hold, and from which there are none.
@@ -328,7 +324,6 @@ impl Usual {
             offsets[v] = offset.map(|o| fit * o);
         };
         let soon = (SOON * amount).min(1.0);
-        let late = amount * (LATE + (1.0 - LATE) * (2.0 * amount - 1.0).max(0.0));
         let slant =
             |m: &Mesh, pair: [usize; 2]| (m[pair[1]][1] - m[pair[0]][1]).atan2(m[pair[1]][0] - m[pair[0]][0]);
         for (corners, set) in [(RIGHT_EYE, &t.eyes[0]), (LEFT_EYE, &t.eyes[1])] {
@@ -362,7 +357,7 @@ impl Usual {
             let across = ACROSS_LIPS.iter().find(|pair| pair[0] == v);
             let thickness = |m: &Mesh| across.map_or(0.0, |&[outer, inner]| m[outer][1] - m[inner][1]);
             let thicker = thickness(source) - thickness(own);
-            put(v, [(wider - 1.0) * (own[v][0] - from), down + thicker], late, BOUND);
+            put(v, [(wider - 1.0) * (own[v][0] - from), down + thicker], soon, BOUND);
         }
         for (&v, weights) in t.free.iter().zip(t.spread.chunks_exact(t.fixed.len())) {
             let mut sum = [0.0; 2];

@@ -23,22 +23,23 @@ fn mix(from: f32, to: f32, share: f32) -> f32 {
     from + share * (to - from)
 }
 
-/// The part of `ratio` that is followed as light: `ratio` is the logarithm of the target's slow colours over
-/// the source's.
-pub(super) fn light(ratio: &Lows) -> Lows {
+/// The part of `ratio` that is followed as light, and how likely both faces are one person's, 0–1: `ratio` is the
+/// logarithm of the target's slow colours over the source's.
+pub(super) fn light(ratio: &Lows) -> (Lows, f32) {
     let lit = harmonics::of(ratio);
     let rest: Lows = std::array::from_fn(|v| std::array::from_fn(|k| ratio[v][k] - lit[v][k]));
     let one = likely_one_person(&rest);
     let feature = [0, 1].map(|i| mix(FEATURE[i], FEATURE_OF_ONE[i], one));
     let glare = mix(GLARE, GLARE_OF_ONE, one);
-    std::array::from_fn(|v| {
+    let light = std::array::from_fn(|v| {
         let bright = luma(&rest[v]);
         let share = |feature: f32| 1.0 / (1.0 + (bright / feature).powi(2));
         let dark = mix(feature[0], feature[1], TABLES.plain[v]);
         let followed = share(if bright > 0.0 { dark } else { glare }) * bright;
         let tint = share(TINT);
         std::array::from_fn(|k| lit[v][k] + followed + tint * (rest[v][k] - bright))
-    })
+    });
+    (light, one)
 }
 
 /// 1 where what light leaves unexplained on plain skin is little, as of one person, 0 where it is much.

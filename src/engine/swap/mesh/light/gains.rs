@@ -24,15 +24,15 @@ const SHADED: f32 = 0.7;
 const ROOM: f32 = 275.0;
 
 /// What brings `source` to the light of the target in `scratch`. Nothing seen leaves the source as it
-/// is.
-pub(crate) fn gains(source: Source<'_>, mode: ColourMatch, scratch: &mut Scratch, out: &mut Gains) {
+/// is. Returns how likely both are one person's, 0–1.
+pub(crate) fn gains(source: Source<'_>, mode: ColourMatch, scratch: &mut Scratch, out: &mut Gains) -> f32 {
     let Scratch { target, seen, order, sums } = scratch;
     let any = seen.iter().any(|&s| s);
     if mode == ColourMatch::None || !any {
         for (out, low) in out.iter_mut().zip(source.low) {
             *out = [1.0, low[0], low[1], low[2], 1.0, 1.0];
         }
-        return;
+        return 0.0;
     }
     let mut slow = [[0.0; 3]; VERTICES];
     let skin = lows(target, |i| f32::from(u8::from(seen[i])), order, sums, &mut slow);
@@ -46,7 +46,7 @@ pub(crate) fn gains(source: Source<'_>, mode: ColourMatch, scratch: &mut Scratch
     let log = |c: f32| (c.max(0.0) + DARK).ln();
     let ratio: Lows =
         std::array::from_fn(|v| std::array::from_fn(|k| log(slow[v][k]) - log(source.low[v][k])));
-    let light = features::light(&ratio);
+    let (light, one) = features::light(&ratio);
     let overall = (luma(&of_target) + kept).max(4.0) / luma(&of_source).max(4.0);
     let contrast_overall = overall.powf(if overall < 1.0 { DIMMED } else { LIFTED });
     for ((out, from), light) in out.iter_mut().zip(source.low).zip(&light) {
@@ -66,4 +66,5 @@ pub(crate) fn gains(source: Source<'_>, mode: ColourMatch, scratch: &mut Scratch
         close_seam(target, source, sums, out);
     }
     hide_behind_hair(target, out);
+    one
 }

@@ -6,13 +6,18 @@ fn flat(colour: [f32; 3]) -> Box<Colours> {
 }
 
 fn run(source: &Colours, target: Box<Colours>, mode: ColourMatch) -> Box<Gains> {
+    matched(source, target, mode).0
+}
+
+/// The gains, and how likely both are one person's.
+fn matched(source: &Colours, target: Box<Colours>, mode: ColourMatch) -> (Box<Gains>, f32) {
     let mut scratch = Scratch { target, ..Scratch::default() };
     scratch.seen.fill(true);
     let mut low = Box::new([[0.0; 3]; VERTICES]);
     scratch.lows(source, |_| 1.0, &mut low);
     let mut out = Box::new([[0.0; 6]; VERTICES]);
-    gains(Source { low: &low, detail: &[[0.0; 3]; TRIANGLES] }, mode, &mut scratch, &mut out);
-    out
+    let alike = gains(Source { low: &low, detail: &[[0.0; 3]; TRIANGLES] }, mode, &mut scratch, &mut out);
+    (out, alike)
 }
 
 /// Away from the mask's edge, which takes the target's colour.
@@ -94,6 +99,14 @@ fn of_another_person_a_dark_patch_is_a_feature_and_of_the_same_a_shadow() {
     let of = |other| on_patch(&flat([150.0; 3]), patched(100.0, other));
     let (same, other) = (of(false), of(true));
     assert!(other > -34.0 && same < other - 5.0, "{same} {other}");
+}
+
+#[test]
+fn one_person_in_another_light_is_told_from_another_person() {
+    let alike = |target, mode| matched(&flat([150.0; 3]), target, mode).1;
+    assert!(alike(flat([90.0, 80.0, 70.0]), ColourMatch::Light) > 0.95);
+    assert!(alike(patched(150.0, true), ColourMatch::Light) < 0.3);
+    assert_eq!(alike(flat([150.0; 3]), ColourMatch::None), 0.0, "nothing was compared");
 }
 
 #[test]

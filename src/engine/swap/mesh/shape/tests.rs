@@ -109,12 +109,18 @@ fn cheeks_and_chin_get_the_sources_outline_and_the_forehead_keeps_its_own() {
 }
 
 #[test]
-fn lips_go_a_quarter_of_the_way_by_half_of_shape_and_all_of_it_by_all() {
+fn lips_go_all_the_way_by_half_of_shape_and_brows_most_of_it_by_all() {
     let [outer, inner] = [17, 14];
-    for (shape, share) in [(0.5, 0.25), (1.0, 1.0)] {
+    for (shape, share) in [(0.25, 0.5), (0.5, 1.0), (1.0, 1.0)] {
         let thick = |v| moved(shape, v, |source| source[outer][1] += 0.02)[1];
         let thicker = thick(outer) - thick(inner);
         assert!((thicker - share * 0.02).abs() < 0.002, "shape {shape}: {thicker}");
+    }
+    let brows = &topology().right_brow;
+    let lower = |source: &mut Mesh| brows.iter().for_each(|&v| source[usize::from(v)][1] += 0.02);
+    for (shape, share) in [(0.5, 0.4), (1.0, 0.8)] {
+        let [_, down] = moved(shape, usize::from(brows[0]), lower);
+        assert!((down - share * 0.02).abs() < 0.003, "shape {shape}: {down}");
     }
 }
 
